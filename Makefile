@@ -1,0 +1,81 @@
+# Each target makes the virtual environment that it needs, and makes it again when the
+# requirements change. Nothing else is needed than Python 3.11 or newer with pip, and make.
+
+PYTHON ?= python3
+VENV := .venv
+DEMO := .venv-demo
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+REQUIREMENTS := pyproject.toml constraints.txt
+PYTEST_WORKERS ?= auto
+PYTEST_ARGS ?=
+
+.PHONY: help demo test test-fast lint format bench coverage clean check-python
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       train, save, sign, verify, load, and a refusal, in a minute"
+	@echo "make test       all tests"
+	@echo "make test-fast  without the slow ones"
+	@echo "make lint       ruff, mypy, import-linter, deptry"
+	@echo "make coverage   tests with branch coverage; format, bundle and trust need 95 %"
+	@echo "make bench      the benchmarks, into benchmarks/RESULTS.md"
+	@echo "make clean      remove the virtual environments and caches"
+
+demo: $(DEMO)/stamp
+	@$(DEMO)/bin/python examples/demo.py
+
+test: $(VENV)/stamp
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not bench" $(PYTEST_ARGS)
+
+test-fast: $(VENV)/stamp
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not bench and not slow" $(PYTEST_ARGS)
+
+lint: $(VENV)/stamp
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry safemodel
+
+format: $(VENV)/stamp
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+coverage: $(VENV)/stamp
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not bench" --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/coverage report
+	$(BIN)/coverage report --fail-under=95 \
+	    --include='safemodel/format/*,safemodel/bundle/*,safemodel/trust/*'
+
+bench: $(VENV)/bench-stamp
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "safemodel needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+
+$(DEMO)/stamp: $(REQUIREMENTS) | check-python
+	@echo "making $(DEMO) (half a minute, once)"
+	@$(PYTHON) -m venv --clear $(DEMO)
+	@$(DEMO)/bin/python $(PIP_INSTALL) --editable '.[sklearn]'
+	@touch $@
+
+# Dependency groups need pip 25.1. torch only where constraints.txt names a CPU build, and its
+# absence is no failure here: the tests that need it are skipped, unless SAFEMODEL_TEST_REQUIRE
+# names it.
+$(VENV)/stamp: $(REQUIREMENTS) | check-python
+	@echo "making $(VENV) (a minute or two, once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python $(PIP_INSTALL) --upgrade 'pip>=25.1'
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[numpy,sklearn]' --group dev
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && \
+	    { $(BIN)/python $(PIP_INSTALL) --group test-torch || \
+	      echo "no CPU build of torch at hand: its tests will be skipped" >&2; } || true
+	@touch $@
+
+$(VENV)/bench-stamp: $(VENV)/stamp
+	@$(BIN)/python $(PIP_INSTALL) --group bench
+	@touch $@

@@ -1,0 +1,85 @@
+"""Models in an archive that is verified before it is read, and that runs no code.
+
+    import safemodel as sm
+
+    sm.save(model, "m.safemodel", metadata={"name": "acme/fraud", "version": "3.1"})
+    model = sm.load("m.safemodel")
+    model = sm.load("theirs.safemodel", trust=sm.TrustedKeys("acme.pub"), name="acme/fraud")
+
+This module is the public API and nothing else. Every name is imported when it is first used
+(PEP 562), so `import safemodel` costs a few milliseconds and no framework.
+"""
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "save",
+    "load",
+    "open",
+    "verify",
+    "inspect",
+    "sign",
+    "pack",
+    "unpack",
+    "Signer",
+    "PublicKey",
+    "TrustedKeys",
+    "UNSIGNED",
+    "LoadReport",
+    "errors",
+    "__version__",
+]
+
+# Not imported from typing: that alone would cost milliseconds. Type checkers know the name.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from safemodel import errors as errors
+    from safemodel.adapters import load as load
+    from safemodel.adapters import save as save
+    from safemodel.adapters.protocol import LoadReport as LoadReport
+    from safemodel.bundle import inspect as inspect
+    from safemodel.bundle import open_bundle as open
+    from safemodel.bundle import pack as pack
+    from safemodel.bundle import sign as sign
+    from safemodel.bundle import unpack as unpack
+    from safemodel.bundle import verify as verify
+    from safemodel.trust.keys import PublicKey as PublicKey
+    from safemodel.trust.keys import Signer as Signer
+    from safemodel.trust.policy import UNSIGNED as UNSIGNED
+    from safemodel.trust.policy import TrustedKeys as TrustedKeys
+
+# public name -> (module, name there); an empty name is the module itself
+_WHERE = {
+    "save": ("safemodel.adapters", "save"),
+    "load": ("safemodel.adapters", "load"),
+    "LoadReport": ("safemodel.adapters.protocol", "LoadReport"),
+    "open": ("safemodel.bundle", "open_bundle"),
+    "verify": ("safemodel.bundle", "verify"),
+    "inspect": ("safemodel.bundle", "inspect"),
+    "sign": ("safemodel.bundle", "sign"),
+    "pack": ("safemodel.bundle", "pack"),
+    "unpack": ("safemodel.bundle", "unpack"),
+    "Signer": ("safemodel.trust.keys", "Signer"),
+    "PublicKey": ("safemodel.trust.keys", "PublicKey"),
+    "TrustedKeys": ("safemodel.trust.policy", "TrustedKeys"),
+    "UNSIGNED": ("safemodel.trust.policy", "UNSIGNED"),
+    "errors": ("safemodel.errors", ""),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used, and remember it."""
+    try:
+        module_name, attribute = _WHERE[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    from importlib import import_module
+
+    module = import_module(module_name)
+    value: object = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

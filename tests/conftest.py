@@ -1,0 +1,27 @@
+"""Settings for all tests: nothing outside a temporary folder is read or written."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def pytest_configure() -> None:
+    """Fail when a library is missing that SAFEMODEL_TEST_REQUIRE names; else its tests skip."""
+    required = [name for name in os.environ.get("SAFEMODEL_TEST_REQUIRE", "").split(",") if name]
+    missing = [name for name in required if importlib.util.find_spec(name) is None]
+    if missing:
+        raise pytest.UsageError(f"required by SAFEMODEL_TEST_REQUIRE: {', '.join(missing)}")
+
+
+@pytest.fixture(autouse=True)
+def config_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Each test has a configuration folder of its own: no test sees a real key."""
+    folder = tmp_path_factory.mktemp("config")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAFEMODEL_CONFIG", str(folder))
+        yield folder

@@ -193,7 +193,12 @@ class WrongModelError(VerificationError):
 
 
 class DigestMismatchError(VerificationError):
-    """Bytes differ from what the manifest or the signed statement says of them."""
+    """Bytes differ from what the manifest or the signed statement says of them.
+
+    `region` is the member and the first and one-past-last byte in it, where they are known.
+    """
+
+    region: tuple[str, int, int] | None = None
 
 
 class AdapterError(SafemodelError):

@@ -1,0 +1,346 @@
+"""The members of a bundle, alike for both encodings: an archive file and a folder.
+
+Checks that what lies around the payload is exactly what format 1 says; it does not know what a
+manifest means, and authenticates nothing. Implements spec/format.md, "Encodings".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from safemodel import limits
+from safemodel.bundle import sniff
+from safemodel.bundle.source import ByteSource, BytesSource, FileSource, open_file, read
+from safemodel.errors import (
+    ContainerError,
+    FolderError,
+    FormatError,
+    LimitError,
+    MissingFileError,
+    MissingMemberError,
+    NotABundleError,
+    SafemodelError,
+    SourceError,
+    locating,
+)
+from safemodel.format import container
+from safemodel.format.digests import crc32
+from safemodel.format.names import check_member_names
+from safemodel.format.weights import is_weights_name
+
+MANIFEST = "manifest.json"
+SIGNATURES = "signatures/"
+
+_TAIL = 1 << 20  # holds directory, signatures and manifest of all but huge bundles
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where a member's bytes lie: `size` bytes from `offset` of `source`."""
+
+    source: ByteSource
+    offset: int
+    size: int
+
+
+class Members(Protocol):
+    """Named byte ranges; what `open_members` gives."""
+
+    @property
+    def path(self) -> str:
+        """What to call the bundle in messages."""
+
+    @property
+    def encoding(self) -> Literal["archive", "folder"]:
+        """How the bundle is encoded."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Name to size in bytes of every member, manifest and signatures included."""
+
+    def crc32s(self) -> Mapping[str, int]:
+        """Name to the CRC-32 that the encoding states; empty where it states none."""
+
+    def region(self, name: str) -> Region:
+        """Where a member lies, after a check of the bytes in front of it."""
+
+    def read(self, name: str, limit: int) -> bytes:
+        """A small member whole: manifest or signature file. LimitError above `limit` bytes."""
+
+    def check_between(self) -> None:
+        """Check every byte that lies between members, beyond what `region` has checked."""
+
+    def close(self) -> None:
+        """Close every file."""
+
+
+def open_members(source: str | os.PathLike[str] | bytes) -> Members:
+    """Open a bundle in either encoding, from a path or from bytes in memory.
+
+    Raises:
+        MissingFileError, SourceError: it is not there, or can't be read.
+        NotABundleError: it is something else; the message says what.
+        ContainerError, FolderError, LimitError, …: it is malformed.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return ArchiveMembers(BytesSource(source))
+    path = os.fspath(source)
+    if os.path.isdir(path):
+        return FolderMembers(path)
+    file = open_file(path)
+    try:
+        return ArchiveMembers(file)
+    except BaseException:
+        file.close()
+        raise
+
+
+class ArchiveMembers:
+    """The members of a `.safemodel` file: a canonical ZIP."""
+
+    encoding: Literal["archive", "folder"] = "archive"
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.path = source.path
+        self._tail_offset = max(0, source.size - _TAIL)
+        self._tail = read(source, self._tail_offset, source.size - self._tail_offset)
+        self._entries = {entry.name: entry for entry in self._parse()}
+        self.sizes: Mapping[str, int] = {n: entry.size for n, entry in self._entries.items()}
+        if MANIFEST not in self._entries:
+            raise MissingMemberError("has no manifest.json", path=self.path)
+
+    def _parse(self) -> tuple[container.Entry, ...]:
+        size = self._source.size
+        try:
+            length = container.tail_length(self._tail, size)
+            if length > len(self._tail):
+                self._tail_offset = size - length
+                self._tail = read(self._source, self._tail_offset, length)
+            return container.parse_tail(self._tail[len(self._tail) - length :], size)
+        except FormatError as error:
+            head = read(self._source, 0, min(size, sniff.HEAD))
+            better = sniff.refusal(head, self._tail, size, error)
+            better.path = self.path
+            raise better from error
+
+    @property
+    def entries(self) -> tuple[container.Entry, ...]:
+        """Where the members lie, in their order in the file."""
+        return tuple(self._entries.values())
+
+    def crc32s(self) -> Mapping[str, int]:
+        return {name: entry.crc32 for name, entry in self._entries.items()}
+
+    def copy_start(self, descriptor: int, length: int) -> None:
+        """Copy the first `length` bytes of the file to another, by the kernel where it can."""
+        self._source.copy_to(descriptor, length)
+
+    def region(self, name: str) -> Region:
+        entry = self._entries[name]
+        expected = container.local_header(name, entry.size, entry.crc32, entry.header_offset)
+        if self._bytes(entry.header_offset, len(expected)) != expected:
+            raise ContainerError(
+                "the local header is not what the central directory demands",
+                path=self.path,
+                place=name,
+            )
+        return Region(self._source, entry.data_offset, entry.size)
+
+    def read(self, name: str, limit: int) -> bytes:
+        _check_size(self, name, limit)
+        region = self.region(name)
+        data = self._bytes(region.offset, region.size)
+        if crc32(data) != self._entries[name].crc32:
+            raise ContainerError("the CRC-32 does not match the bytes", path=self.path, place=name)
+        return data
+
+    def check_between(self) -> None:
+        for name in self._entries:
+            self.region(name)
+
+    def _bytes(self, offset: int, length: int) -> bytes:
+        start = offset - self._tail_offset
+        if start >= 0:
+            return self._tail[start : start + length]
+        return read(self._source, offset, length)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class FolderMembers:
+    """The members of a folder, reached through descriptors: no link is ever followed."""
+
+    encoding: Literal["archive", "folder"] = "folder"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._folder = Folder(path)
+        try:
+            self.sizes: Mapping[str, int] = self._folder.files(
+                max_depth=limits.MAX_MEMBER_DEPTH,
+                max_files=limits.MAX_MEMBERS + limits.MAX_SIGNATURES + 1,
+            )
+            if MANIFEST not in self.sizes:
+                raise self._no_manifest()
+            with locating(path=path):
+                check_member_names(self.sizes)
+        except SafemodelError:
+            self._folder.close()
+            raise
+
+    def _no_manifest(self) -> SafemodelError:
+        if any(is_weights_name(name) for name in self.sizes):
+            return MissingMemberError("has no manifest.json", path=self.path)
+        return NotABundleError(
+            "is a folder without manifest.json, not a bundle",
+            path=self.path,
+            hint="plain folders are signed and verified with a detached signature: "
+            "`safemodel sign FOLDER --signature FILE`",
+        )
+
+    def crc32s(self) -> Mapping[str, int]:
+        return {}
+
+    def region(self, name: str) -> Region:
+        source = self._folder.open(name)
+        if source.size != self.sizes[name]:
+            source.close()
+            raise FolderError("changed its size while in use", path=self.path, place=name)
+        return Region(source, 0, source.size)
+
+    def read(self, name: str, limit: int) -> bytes:
+        _check_size(self, name, limit)
+        region = self.region(name)
+        try:
+            return read(region.source, 0, region.size)
+        finally:
+            region.source.close()
+
+    def check_between(self) -> None:
+        """A folder has no bytes between its members."""
+
+    def close(self) -> None:
+        self._folder.close()
+
+
+class Folder:
+    """A folder held open by descriptor; regular files below it, by relative POSIX name."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptors: dict[str, int] = {}
+        # Windows has no directory descriptors: names are then resolved against the path.
+        self._by_descriptor = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
+        if self._by_descriptor:
+            self._descriptors[""] = self._open_folder("", None, path)
+        elif not os.path.isdir(path):
+            raise MissingFileError("no such folder", path=path)
+
+    def _open_folder(self, name: str, parent: int | None, own: str) -> int:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        try:
+            return os.open(own, flags if parent is None else flags | os.O_NOFOLLOW, dir_fd=parent)
+        except FileNotFoundError as error:
+            raise MissingFileError("no such folder", path=self.path, place=name) from error
+        except OSError as error:
+            raise SourceError(
+                f"can't be opened: {error.strerror}", path=self.path, place=name or None
+            ) from error
+
+    def files(
+        self, *, max_depth: int, max_files: int, skip: frozenset[str] = frozenset()
+    ) -> dict[str, int]:
+        """Relative POSIX names of all regular files and their sizes, sorted.
+
+        `skip` names entries directly below the folder that are not looked at.
+
+        Raises:
+            FolderError: a symbolic link or special file.
+            LimitError: too deep, or too many.
+        """
+        found: dict[str, int] = {}
+        pending = [("", 1)]
+        while pending:
+            prefix, depth = pending.pop()
+            if depth > max_depth:
+                raise LimitError(
+                    f"is more than {max_depth} folders deep", path=self.path, place=prefix
+                )
+            for name, status in self._scan(prefix):
+                if not prefix and name in skip:
+                    continue
+                full = f"{prefix}{name}"
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append((f"{full}/", depth + 1))
+                elif stat.S_ISREG(status.st_mode):
+                    found[full] = status.st_size
+                else:
+                    raise _not_regular(self.path, full, status.st_mode)
+                if len(found) + len(pending) > max_files:
+                    raise LimitError(f"holds more than {max_files} files", path=self.path)
+        return dict(sorted(found.items()))
+
+    def _scan(self, prefix: str) -> list[tuple[str, os.stat_result]]:
+        try:
+            target: int | str
+            if self._by_descriptor:
+                target = self._descriptor(prefix)
+            else:
+                target = os.path.join(self.path, *prefix.split("/"))
+            with os.scandir(target) as entries:
+                return [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+        except OSError as error:
+            raise SourceError(
+                f"can't be listed: {error.strerror}", path=self.path, place=prefix or None
+            ) from error
+
+    def _descriptor(self, prefix: str) -> int:
+        if prefix not in self._descriptors:
+            parent, _, own = prefix.rstrip("/").rpartition("/")
+            parent_descriptor = self._descriptor(f"{parent}/" if parent else "")
+            self._descriptors[prefix] = self._open_folder(prefix, parent_descriptor, own)
+        return self._descriptors[prefix]
+
+    def open(self, name: str) -> FileSource:
+        """Open the regular file of this relative name, following no link on the way."""
+        shown = os.path.join(self.path, name)
+        if not self._by_descriptor:
+            return open_file(os.path.join(self.path, *name.split("/")), shown=shown)
+        prefix, _, own = name.rpartition("/")
+        directory = self._descriptor(f"{prefix}/" if prefix else "")
+        return open_file(own, shown=shown, directory=directory, follow=False)
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        for descriptor in self._descriptors.values():
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._descriptors.clear()
+
+
+def _not_regular(path: str, name: str, mode: int) -> FolderError:
+    if stat.S_ISLNK(mode):
+        return FolderError(
+            "is a symbolic link",
+            path=path,
+            place=name,
+            hint="links are never followed; copy the folder with its links resolved: "
+            "`cp -rL FOLDER COPY`",
+        )
+    return FolderError("is not a regular file", path=path, place=name)
+
+
+def _check_size(members: Members, name: str, limit: int) -> None:
+    if members.sizes[name] > limit:
+        raise LimitError(
+            f"is {members.sizes[name]} bytes; at most {limit} are permitted",
+            path=members.path,
+            place=name,
+        )

@@ -1,0 +1,161 @@
+"""Put bytes on disk so that a crash at any point leaves either the old file or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from safemodel.errors import SourceError
+
+_IOV_MAX = 1024
+_CREATE = (
+    os.O_RDWR
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+)
+_HAS_PWRITEV = hasattr(os, "pwritev")
+
+
+@contextmanager
+def failing(path: str) -> Iterator[None]:
+    """Turn an I/O error below into one of ours that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"can't be written: {error.strerror or error}", path=path) from error
+
+
+@contextmanager
+def replaced_file(path: str, *, overwrite: bool = True) -> Iterator[int]:
+    """A descriptor of a new file that takes the place of `path` when the block ends well.
+
+    The new file is written beside the old one, flushed to the disk, and renamed over it. When the
+    block raises, nothing is left behind.
+
+    Raises:
+        SourceError: the disk is full, there is no permission, or the file is there already and
+            `overwrite` is false.
+    """
+    target = os.path.realpath(path)
+    with failing(path):
+        _check_target(target, path, overwrite)
+        temporary = _temporary_name(target)
+        descriptor = os.open(temporary, _CREATE, 0o666)
+    try:
+        with failing(path):
+            try:
+                yield descriptor
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            _move(temporary, target, overwrite)
+            sync_folder(os.path.dirname(target))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def new_folder(path: str) -> Iterator[str]:
+    """A temporary folder beside `path` that gets its name when the block ends well.
+
+    Raises:
+        SourceError: there is something at `path` already, or the disk refuses.
+    """
+    target = os.path.realpath(path)
+    with failing(path):
+        if os.path.lexists(target):
+            raise SourceError("is there already", path=path, hint="remove it, or name another")
+        temporary = _temporary_name(target)
+        os.mkdir(temporary)
+    try:
+        with failing(path):
+            yield temporary
+            for folder, _, _ in os.walk(temporary):
+                sync_folder(folder)
+            os.rename(temporary, target)
+            sync_folder(os.path.dirname(target))
+    except BaseException:
+        _remove_folder(temporary)
+        raise
+
+
+def create_file(folder: str, name: str) -> int:
+    """A new file of this relative POSIX name below `folder`, with the folders it needs."""
+    full = os.path.join(folder, *name.split("/"))
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    return os.open(full, _CREATE, 0o666)
+
+
+def sync_folder(path: str) -> None:
+    """Flush the names in a folder to the disk, where the system can do that."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_at(descriptor: int, pieces: Sequence[memoryview], offset: int) -> None:
+    """Write the pieces one behind the other from `offset`, wholly."""
+    pending = [piece for piece in pieces if len(piece)]
+    while pending:
+        written = _write_some(descriptor, pending[:_IOV_MAX], offset)
+        offset += written
+        while pending and written >= len(pending[0]):
+            written -= len(pending.pop(0))
+        if written:
+            pending[0] = pending[0][written:]
+
+
+def _check_target(target: str, path: str, overwrite: bool) -> None:
+    if os.path.isdir(target):
+        raise SourceError("is a folder", path=path, hint="name a file, or remove the folder first")
+    if not overwrite and os.path.lexists(target):
+        raise SourceError("is there already", path=path, hint="remove it, or name another")
+
+
+def _temporary_name(target: str) -> str:
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.partial")
+
+
+def _move(temporary: str, target: str, overwrite: bool) -> None:
+    if overwrite:
+        os.replace(temporary, target)
+    elif hasattr(os, "link"):
+        os.link(temporary, target)  # fails when the target has appeared meanwhile
+        os.unlink(temporary)
+    else:
+        os.rename(temporary, target)
+
+
+def _remove_folder(path: str) -> None:
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+if _HAS_PWRITEV:
+
+    def _write_some(descriptor: int, pieces: Sequence[memoryview], offset: int) -> int:
+        return os.pwritev(descriptor, pieces, offset)
+
+else:  # Windows has no positional write: one lock keeps seek and write together
+    import threading
+
+    _SEEK_LOCK = threading.Lock()
+
+    def _write_some(descriptor: int, pieces: Sequence[memoryview], offset: int) -> int:
+        with _SEEK_LOCK:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.write(descriptor, pieces[0])

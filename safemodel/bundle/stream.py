@@ -1,0 +1,166 @@
+"""Write a member in one pass: cut into chunks, digest and write them, on all cores.
+
+Holds only a few blocks at a time, whatever the size of the member. Implements spec/format.md,
+"Chunk digests", writing side.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from safemodel.bundle.chunks import BLOCK, threads
+from safemodel.bundle.output import write_at
+from safemodel.errors import AdapterError
+from safemodel.format.digests import crc32, crc32_combine, digest
+from safemodel.format.manifest import FileEntry
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
+    from _typeshed import ReadableBuffer
+
+_SMALL_PIECES = 64  # above that, many small tensors of a block are joined before they are hashed
+
+Block = list[list[memoryview]]  # chunks, each in pieces
+
+
+class Streamed(Protocol):
+    """A member to write."""
+
+    @property
+    def name(self) -> str:
+        """Member name."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that `pieces` yields."""
+
+    @property
+    def media_type(self) -> str:
+        """Media type for the manifest."""
+
+    def pieces(self) -> Iterable[ReadableBuffer]:
+        """The bytes, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    digests: bytes
+    crc: int
+    length: int
+
+
+@contextmanager
+def executor(total: int) -> Iterator[Executor | None]:
+    """A pool to digest and write with, or None where threads would not pay."""
+    if threads() == 1 or total <= 2 * BLOCK:
+        yield None
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(threads()) as pool:
+        yield pool
+
+
+def write_member(
+    descriptor: int,
+    offset: int,
+    member: Streamed,
+    *,
+    algorithm: str,
+    chunk_size: int,
+    pool: Executor | None,
+) -> FileEntry:
+    """Write one member at `offset` and return what the manifest says of it.
+
+    Raises:
+        AdapterError: the pieces are more or fewer bytes than the member's size.
+    """
+    results: list[_Done] = []
+    pending: deque[Future[_Done]] = deque()
+    position = 0
+    for block in _blocks(member.pieces(), chunk_size):
+        length = sum(len(piece) for chunk in block for piece in chunk)
+        _check_length(member, position + length, final=False)
+        if pool is None:
+            results.append(_write_block(descriptor, offset + position, block, algorithm))
+        else:
+            pending.append(
+                pool.submit(_write_block, descriptor, offset + position, block, algorithm)
+            )
+            if len(pending) > 2 * threads():
+                results.append(pending.popleft().result())
+        position += length
+    results += [future.result() for future in pending]
+    _check_length(member, position, final=True)
+    value = 0
+    for done in results:
+        value = crc32_combine(value, done.crc, done.length)
+    digests = b"".join(done.digests for done in results)
+    return FileEntry(member.size, value, member.media_type, digests)
+
+
+def _check_length(member: Streamed, length: int, *, final: bool) -> None:
+    if length > member.size or (final and length != member.size):
+        raise AdapterError(
+            f"its pieces are {'' if final else 'at least '}{length} bytes, not {member.size}",
+            place=member.name,
+            hint="the model changed while it was saved, or its adapter is wrong",
+        )
+
+
+def _blocks(pieces: Iterable[ReadableBuffer], chunk_size: int) -> Iterator[Block]:
+    per_block = max(1, BLOCK // chunk_size)
+    block: Block = []
+    for chunk in _chunks(pieces, chunk_size):
+        block.append(chunk)
+        if len(block) == per_block:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _chunks(pieces: Iterable[ReadableBuffer], chunk_size: int) -> Iterator[list[memoryview]]:
+    chunk: list[memoryview] = []
+    room = chunk_size
+    for piece in pieces:
+        view = _bytes_view(piece)
+        start = 0
+        while start < len(view):
+            part = view[start : start + room]
+            chunk.append(part)
+            start += len(part)
+            room -= len(part)
+            if room == 0:
+                yield chunk
+                chunk, room = [], chunk_size
+    if chunk:
+        yield chunk
+
+
+def _bytes_view(piece: ReadableBuffer) -> memoryview:
+    view = memoryview(piece)
+    if view.nbytes == 0:
+        return memoryview(b"")
+    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+
+
+def _write_block(descriptor: int, offset: int, block: Block, algorithm: str) -> _Done:
+    digests = []
+    crc = 0
+    length = 0
+    pieces: list[memoryview] = []
+    for chunk in block:
+        joined = [memoryview(b"".join(chunk))] if len(chunk) > _SMALL_PIECES else chunk
+        digests.append(digest(algorithm, joined))
+        for piece in joined:
+            crc = crc32(piece, crc)
+            length += len(piece)
+        pieces += joined
+    write_at(descriptor, pieces, offset)
+    return _Done(b"".join(digests), crc, length)

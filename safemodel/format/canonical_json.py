@@ -12,13 +12,13 @@ other escapes and `-0` need no rule of their own, and no two parsers can disagre
 from __future__ import annotations
 
 import json
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias, cast
 
 from safemodel import limits
 from safemodel.errors import JsonError, LimitError
 from safemodel.format import Buffer
 
-JsonValue: TypeAlias = "None | bool | int | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 _TYPES: Final = frozenset({type(None), bool, int, str, list, dict})
 
@@ -33,7 +33,7 @@ _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 def encode(value: JsonValue) -> bytes:
     """Return the only encoding of `value`, or raise JsonError or LimitError."""
-    _check(value)
+    checked(value)
     try:
         return _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError:
@@ -61,12 +61,13 @@ def decode(data: Buffer, *, max_size: int) -> JsonValue:
     return value
 
 
-def _check(value: JsonValue) -> None:
-    """Refuse what has no canonical encoding, level by level and so without recursion.
+def checked(value: object) -> JsonValue:
+    """Return `value` if it has the types and bounds of canonical JSON.
 
-    Types are compared exactly: True is not 1, and a subclass could print itself as it likes.
+    Goes level by level and so without recursion. Types are compared exactly: True is not 1, and a
+    subclass could print itself as it likes.
     """
-    keys: set[str] = set()
+    keys: set[object] = set()
     level = [value]
     depth = 0
     while level:
@@ -87,12 +88,14 @@ def _check(value: JsonValue) -> None:
         level = [item for entries in objects for item in entries.values()]
         level += [item for items in arrays for item in items]
     _check_keys(keys)
+    return cast(JsonValue, value)
 
 
-def _check_keys(keys: set[str]) -> None:
-    if not set(map(type, keys)) <= {str}:
+def _check_keys(keys: set[object]) -> None:
+    names = [key for key in keys if type(key) is str]
+    if len(names) < len(keys):
         raise JsonError("a key that is not a string")
-    joined = "".join(keys)
+    joined = "".join(names)
     if not (joined.isascii() and joined.isprintable()):
         raise JsonError("a key that is not printable ASCII")
 

@@ -231,7 +231,7 @@ def _parse_end_records(end: bytes, data: Buffer) -> tuple[int, int, int]:
         )
     values = _END.unpack(end[-END_SIZE:])
     count, size, offset = values[4:7]
-    if _MAX16 == count or _MAX32 in (size, offset):
+    if count == _MAX16 or _MAX32 in (size, offset):
         record = end[-END_SIZE - ZIP64_END_SIZE : -END_SIZE]
         if len(record) < ZIP64_END_SIZE:
             raise ContainerError("an archive that lacks its ZIP64 end record")

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Final
 
 from safemodel import limits
-from safemodel.errors import LimitError, WeightsError
+from safemodel.errors import LimitError, ManifestError, WeightsError
 from safemodel.format import Buffer, canonical_json
 from safemodel.format.canonical_json import JsonValue
 
@@ -203,7 +203,7 @@ def check_weights_names(names: Iterable[str]) -> None:
     """Refuse member names whose weights members are not all the shards of one set, or just one."""
     found = sorted(filter(is_weights_name, names))
     if found and found != list(shard_names(len(found))):
-        raise WeightsError(
+        raise ManifestError(
             f"weights members that do not belong together: {', '.join(found[:3])}"
             + (", ..." if len(found) > 3 else "")
         )

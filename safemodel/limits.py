@@ -44,7 +44,24 @@ MAX_SIGNATURES: Final = 64
 MAX_SIGNATURE_FILE: Final = 1 * MIB
 MAX_DETACHED_SIGNATURE_FILE: Final = 64 * MIB
 MAX_NOTE: Final = 4 * KIB
+MAX_SIGNATURE_DEPTH: Final = 16  # of brackets; the deepest statement needs 6
+MAX_SIGNATURE_TOKENS: Final = 2_000_000  # brackets and commas: bounds memory, not only depth
+MAX_SIGNATURE_VALUE: Final = 8 * KIB  # the signature itself; ML-DSA-65 needs 3,309 bytes
+MAX_RESOURCE_NAME: Final = 4 * KIB  # a path in an adopted folder
+MAX_IGNORE_PATHS: Final = 1_000
+
+# Keys and the trust store
+MAX_KEY_FILE: Final = 64 * KIB
+MAX_TRUST_STORE: Final = 16 * MIB
+MAX_MODEL_NAME: Final = 200
+MAX_LABEL: Final = 200
+MAX_VERSION: Final = 100
 
 # Object graphs of the adapters
 MAX_GRAPH_NODES: Final = 4_000_000
 MAX_INTEGER_DIGITS: Final = 4_000
+MAX_GRAPH_DEPTH: Final = 1_000  # shortest path from the root to a node
+MAX_FROZEN_DEPTH: Final = 64  # tuples and frozensets in one another: hashing them recurses
+MAX_EQUAL_HASHES: Final = 64
+MAX_INLINE_BYTES: Final = 1 * KIB
+MAX_BROADCAST: Final = 1 * GIB  # a view may address this much more than the bytes it stands on

@@ -1,7 +1,7 @@
 """The OpenSSF Model Signing statement: a list of files, each with its SHA-256.
 
 Knows the predicate `https://model_signing/signature/v1.0` as `model_signing` writes it, and what
-of it we accept. Pure: whoever calls `covers` says which files there are. The stock tool accepts
+of it we accept. Pure: the caller says which files there are. The stock tool accepts
 more than we do (FACTS: duplicate resources, `../` names, ignored files); each refusal here says
 why. Spec: spec/signing.md, "OMS statement" and "Adopted folders".
 """
@@ -69,7 +69,12 @@ class OmsStatement:
     ignore_paths: tuple[str, ...] = (SIGNATURES_FOLDER,)
 
     @classmethod
-    def build(cls, subject_name: str, resources: Iterable[Resource]) -> OmsStatement:
+    def over(cls, digests: Mapping[str, str], *, subject_name: str = "model") -> OmsStatement:
+        """The statement that we sign over these files: name to SHA-256."""
+        return cls.build((Resource(name, digest) for name, digest in digests.items()), subject_name)
+
+    @classmethod
+    def build(cls, resources: Iterable[Resource], subject_name: str = "model") -> OmsStatement:
         """The statement that we sign: sorted, and ignoring nothing but the signatures."""
         ordered = tuple(sorted(resources, key=lambda resource: resource.name.encode("utf-8")))
         for resource in ordered:
@@ -104,37 +109,44 @@ class OmsStatement:
     def check_time(self, now: datetime) -> None:
         """Nothing: OMS has no field for an expiry."""
 
-    def covers(self, members: Mapping[str, str | None]) -> None:
-        """Return if these are exactly the files vouched for, else name the first that is not.
+    def check_digests(self, digests: Mapping[str, str]) -> None:
+        """Return if these files with these SHA-256 are exactly those vouched for.
 
-        `members` maps every file that there is to its SHA-256 in hexadecimal digits, or to None
-        where only its presence is asked. Files under `signatures/` count for nothing, and
-        nothing that the statement ignores is excused.
+        Else name the first that differs, is missing or is not signed. Files under `signatures/`
+        count for nothing, and no file is excused because the statement ignores its name.
         """
-        stated = self.digests()
-        actual = {name: found for name, found in members.items() if not is_signature_name(name)}
-        if stated.keys() == {SINGLE_FILE} and len(actual) == 1:
-            stated = dict.fromkeys(actual, stated[SINGLE_FILE])
-        for name in sorted(stated.keys() | actual.keys()):
-            if name not in actual:
-                raise BadSignatureError(
-                    "is signed, and is not there",
-                    place=name,
-                    hint="the signature is over other files; get the missing one, or all again",
-                )
-            if name not in stated:
-                raise BadSignatureError(
-                    "is there, and is not signed",
-                    place=name,
-                    hint="take it away, or have everything signed again",
-                )
-            found = actual[name]
-            if found is not None and found != stated[name]:
+        stated, actual = self._pair(digests)
+        for name in sorted(actual):
+            if actual[name] != stated[name]:
                 raise DigestMismatchError(
                     "differs from what was signed",
                     place=name,
-                    hint=f"its SHA-256 is {found}, the signed one {stated[name]}",
+                    hint=f"its SHA-256 is {actual[name]}, the signed one {stated[name]}",
                 )
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Return if exactly the files of these names are vouched for, whatever is in them."""
+        self._pair(dict.fromkeys(names, ""))
+
+    def _pair(self, actual: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """What is stated and what there is, for the same names; else `BadSignatureError`."""
+        stated = self.digests()
+        there = {name: digest for name, digest in actual.items() if not is_signature_name(name)}
+        if stated.keys() == {SINGLE_FILE} and len(there) == 1:
+            stated = dict.fromkeys(there, stated[SINGLE_FILE])
+        for name in sorted(stated.keys() ^ there.keys()):
+            if name in stated:
+                raise BadSignatureError(
+                    "is signed, and is not there",
+                    place=name,
+                    hint="get the missing file, or everything again",
+                )
+            raise BadSignatureError(
+                "is there, and is not signed",
+                place=name,
+                hint="take it away, or have everything signed again",
+            )
+        return stated, there
 
     @property
     def bundle_digest(self) -> str | None:
@@ -271,7 +283,7 @@ def _check_name(name: str) -> None:
 def _check_ignored(names: set[str], ignored: tuple[str, ...]) -> None:
     """Refuse a list that also ignores what it lists: verifiers would disagree about it.
 
-    Ignored paths that lie elsewhere do no harm here, since `covers` excuses nothing on their
+    Ignored paths that lie elsewhere do no harm here, since no file is excused on their
     account: the stock tool names git's files, the signature file, or absolute paths.
     """
     tops = {path.rstrip("/") for path in ignored}

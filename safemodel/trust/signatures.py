@@ -24,7 +24,7 @@ from safemodel.errors import (
     UsageError,
     locating,
 )
-from safemodel.trust import dsse, statements
+from safemodel.trust import dsse, policy, statements
 from safemodel.trust.identity import Requested as Requested
 from safemodel.trust.materials import PublicKeyMaterial
 from safemodel.trust.oms import OmsStatement
@@ -121,14 +121,20 @@ def claims(files: Mapping[str, bytes]) -> tuple[Claim, ...]:
 
 
 def check(
-    files: Mapping[str, bytes], *, bundle_digest: str, trust: Trust, now: datetime | None = None
+    files: Mapping[str, bytes],
+    *,
+    bundle_digest: str,
+    trust: Trust | None = None,
+    now: datetime | None = None,
 ) -> tuple[VerifiedSignature, ...]:
     """Verify the signature files of a bundle before anything else of it is believed.
 
-    Returns the signatures by keys of `trust` that hold now, sorted by file: at least one, or none
+    Without `trust` it is the user's own key and trust store; callers that go on to `accept` should
+    `policy.resolve` it once. Returns the signatures by keys of `trust` that hold now, sorted by file: at least one, or none
     if the trust asks for none. A signature by an unknown key never helps, and still must be a
     well-formed statement over this bundle.
     """
+    trust = policy.resolve(trust)
     found = [_check_file(name, data, bundle_digest, trust) for name, data in _listed(files)]
     return _current(found, trust, now)
 
@@ -137,15 +143,16 @@ def check_detached(
     data: bytes,
     *,
     file: str,
-    trust: Trust,
+    trust: Trust | None = None,
     bundle_digest: str | None = None,
     now: datetime | None = None,
 ) -> VerifiedSignature | None:
     """Verify one signature file that lies outside of what it signs, under any name.
 
     Without `bundle_digest` what is signed is no bundle: only an OMS statement can be over it, and
-    the caller must still ask it whether it `covers` the files. None if the trust is UNSIGNED.
+    the caller must still compare it with the files (`OmsStatement.check_digests`). None if the trust is UNSIGNED.
     """
+    trust = policy.resolve(trust)
     with locating(path=file):
         parsed = dsse.parse(data, max_size=limits.MAX_DETACHED_SIGNATURE_FILE)
         statement = statements.parse(parsed.payload, max_size=len(parsed.payload))
@@ -163,7 +170,7 @@ def check_detached(
 
 def accept(
     signatures: Sequence[VerifiedSignature],
-    trust: Trust,
+    trust: Trust | None,
     requested: Requested,
     manifest_name: str | None,
 ) -> tuple[VerifiedSignature, ...]:
@@ -172,6 +179,7 @@ def accept(
     The model's name is the one that was asked for, else the manifest's. That both agree is
     `identity.check_model`'s business.
     """
+    trust = policy.resolve(trust)
     name = requested.name if requested.name is not None else manifest_name
     counting = tuple(one for one in signatures if trust.accepts(one.key.key_id, name))
     if not counting and trust.requires_signature:

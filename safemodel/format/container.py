@@ -34,6 +34,7 @@ ZIP64_END_SIZE: Final = 56 + 20
 
 _MAX16: Final = 0xFFFF
 _MAX32: Final = 0xFFFFFFFF
+_MAX_OFFSET: Final = (1 << 63) - 1  # of a file, on every system
 _VERSION: Final = 20
 _VERSION_ZIP64: Final = 45
 _DATE: Final = 0x0021  # 1980-01-01
@@ -58,6 +59,8 @@ _CENTRAL_SIGNATURE: Final = b"PK\x01\x02"
 _ZIP64_END_SIGNATURE: Final = b"PK\x06\x06"
 _ZIP64_LOCATOR_SIGNATURE: Final = b"PK\x06\x07"
 _END_SIGNATURE: Final = b"PK\x05\x06"
+
+_REPACKED: Final = "if another program packed it: unpack it with that, then use `safemodel pack`"
 
 _MAX_CENTRAL_HEADER: Final = _CENTRAL.size + limits.MAX_MEMBER_NAME + 28
 
@@ -108,6 +111,8 @@ def plan(members: Sequence[tuple[str, int]]) -> tuple[Entry, ...]:
         data_offset = offset + len(local_header(name, size, 0, offset))
         entries.append(Entry(name, size, 0, offset, data_offset))
         offset = data_offset + size
+    if offset > _MAX_OFFSET:
+        raise LimitError("members that are larger than a file can be")
     return tuple(entries)
 
 
@@ -167,13 +172,15 @@ def parse_tail(data: Buffer, file_size: int) -> tuple[Entry, ...]:
     names = [name for name, _, _ in found]
     payload = [n for n in names if n != MANIFEST_NAME and not is_signature_name(n)]
     if tuple(names) != member_order(payload, filter(is_signature_name, names)):
-        raise ContainerError("members in another order than the canonical one, or no manifest")
+        raise ContainerError(
+            "members in another order than the canonical one, or no manifest", hint=_REPACKED
+        )
     planned = plan([(name, size) for name, size, _ in found])
     entries = tuple(
         replace(entry, crc32=crc32) for entry, (_, _, crc32) in zip(planned, found, strict=True)
     )
     if entries[-1].end != directory_offset or tail(entries) != data:
-        raise ContainerError("a directory that is not what its members require")
+        raise ContainerError("a directory that is not what its members require", hint=_REPACKED)
     return entries
 
 
@@ -239,8 +246,8 @@ def _parse_end_records(end: bytes, data: Buffer) -> tuple[int, int, int]:
         end = record + end[-END_SIZE:]
     else:
         end = end[-END_SIZE:]
-    if offset + size > limits.MAX_MEMBER_SIZE * 2 or _end_records(count, size, offset) != end:
-        raise ContainerError("end records that are not canonical")
+    if offset + size > _MAX_OFFSET or _end_records(count, size, offset) != end:
+        raise ContainerError("end records that are not canonical", hint=_REPACKED)
     return count, size, offset
 
 

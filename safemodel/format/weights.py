@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from safemodel import limits
 from safemodel.errors import LimitError, ManifestError, WeightsError
@@ -114,8 +114,6 @@ def layout(specs: Iterable[TensorSpec]) -> tuple[bytes, WeightsHeader]:
     }
     if not tensors:
         raise WeightsError("a weights member without tensors")
-    if len(document) < len(tensors):
-        raise WeightsError("two tensors of one name")
     body = canonical_json.encode(document)
     body += b" " * (-(PREFIX_SIZE + len(body)) % limits.WEIGHTS_ALIGNMENT)
     if len(body) > limits.MAX_WEIGHTS_HEADER:
@@ -154,12 +152,14 @@ def parse_header(data: Buffer, member_size: int) -> WeightsHeader:
     document = canonical_json.decode(body, max_size=limits.MAX_WEIGHTS_HEADER)
     if not isinstance(document, dict) or not document:
         raise WeightsError("a weights header that is not an object with tensors")
-    tensors = _placed(_parse_spec(name, fields) for name, fields in document.items())
+    tensors = [_parse_tensor(name, fields) for name, fields in document.items()]
+    tensors.sort(key=lambda tensor: -_alignment(tensor.end - tensor.begin))  # they are by name
+    end = 0
     for tensor in tensors:
-        fields = document[tensor.name]
-        if isinstance(fields, dict) and fields["data_offsets"] != [tensor.begin, tensor.end]:
-            raise WeightsError(f"tensor {tensor.name!r} does not lie where it must")
-    header = WeightsHeader(tensors, len(data))
+        if tensor.begin != end:
+            raise WeightsError(f"tensor {tensor.name[:80]!r} does not lie where it must")
+        end = tensor.end
+    header = WeightsHeader(tuple(tensors), len(data))
     if header.member_size != member_size:
         raise WeightsError(f"{member_size} bytes for tensors that need {header.member_size}")
     return header
@@ -264,25 +264,34 @@ def _nbytes(name: str, dtype: str, shape: tuple[int, ...]) -> int:
     return nbytes
 
 
-def _parse_spec(name: str, fields: JsonValue) -> TensorSpec:
+def _parse_tensor(name: str, fields: JsonValue) -> TensorInfo:
     if not isinstance(fields, dict) or fields.keys() != _FIELDS:
         raise WeightsError(f"tensor {name[:80]!r} has other fields than it must")
-    dtype, shape = fields["dtype"], fields["shape"]
+    _check_name(name)
+    dtype = fields["dtype"]
     if not isinstance(dtype, str):
         raise WeightsError(f"tensor {name[:80]!r} has a dtype that is not a string")
-    if not isinstance(shape, list):
-        raise WeightsError(f"tensor {name[:80]!r} has a shape that is not a list")
-    sizes = tuple(size for size in shape if type(size) is int)
-    if len(sizes) < len(shape):
-        raise WeightsError(f"tensor {name[:80]!r} has a dimension that is not an integer")
-    return TensorSpec(name, dtype, sizes)
+    shape = _parse_integers(name, fields["shape"])
+    offsets = _parse_integers(name, fields["data_offsets"])
+    if len(offsets) != 2 or offsets[1] - offsets[0] != _nbytes(name, dtype, shape):
+        raise WeightsError(f"tensor {name[:80]!r} has another length than its shape requires")
+    return TensorInfo(name, dtype, shape, *offsets)
+
+
+def _parse_integers(name: str, value: JsonValue) -> tuple[int, ...]:
+    if not isinstance(value, list) or not set(map(type, value)) <= {int}:
+        raise WeightsError(f"tensor {name[:80]!r} has a field that is not a list of integers")
+    return cast(tuple[int, ...], tuple(value))
 
 
 def _ordered(specs: Iterable[TensorSpec]) -> list[tuple[TensorSpec, int]]:
     """Return the tensors in canonical order, each with its length."""
     sized = [(spec, spec.nbytes) for spec in specs]
-    for spec, _ in sized:
-        _check_name(spec.name)
+    names = {spec.name for spec, _ in sized}
+    if len(names) < len(sized):
+        raise WeightsError("two tensors of one name")
+    for name in names:
+        _check_name(name)
     sized.sort(key=lambda pair: (-_alignment(pair[1]), pair[0].name))
     return sized
 
@@ -293,6 +302,7 @@ def _alignment(nbytes: int) -> int:
 
 
 def _placed(specs: Iterable[TensorSpec]) -> tuple[TensorInfo, ...]:
+    """Lay the tensors side by side in canonical order."""
     tensors = []
     begin = 0
     for spec, nbytes in _ordered(specs):

@@ -1,0 +1,1 @@
+"""Live objects to bundles and back."""

@@ -1,41 +1,36 @@
-"""Copies of a bundle: folder to archive, archive to folder, and the same with new signatures.
+"""Copies of a bundle: folder to archive, and archive to folder.
 
-The content stays as it is, to the byte; only the encoding or the signature files change.
-Implements spec/format.md, "Encodings", and spec/signing.md, "Signing".
+The content stays as it is, to the byte; only the encoding changes. Implements spec/format.md,
+"Encodings".
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from safemodel import limits
-from safemodel.bundle.checking import check_every_byte
 from safemodel.bundle.chunks import BLOCK, Chunked, runs
-from safemodel.bundle.members import MANIFEST, ArchiveMembers, Members, open_members
+from safemodel.bundle.members import MANIFEST, Members, open_members
 from safemodel.bundle.opening import Source, read_manifest, read_signatures
 from safemodel.bundle.output import (
     create_file,
-    failing,
     new_folder,
     replaced_file,
-    sync_folder,
     write_at,
 )
-from safemodel.bundle.write import Signing, finish_archive, write_files
-from safemodel.errors import LimitError, UsageError, locating
+from safemodel.bundle.write import finish_archive, write_files
+from safemodel.errors import locating
 from safemodel.format import container
 from safemodel.format.manifest import Manifest
-from safemodel.trust.keys import SigningKey
 
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class OpenedBundle:
     """A well-formed bundle whose signatures nobody has checked, to be copied."""
 
     members: Members
@@ -61,15 +56,20 @@ class _Opened:
             self.manifest.chunk_size,
         )
 
+    def done_with(self, member: Chunked) -> None:
+        """Close the file of a member, where members are files of their own."""
+        if self.members.encoding == "folder":
+            member.region.source.close()
 
-def _open(source: Source) -> _Opened:
+
+def open_unverified(source: Source) -> OpenedBundle:
     members = open_members(source)
     try:
         with locating(path=members.path):
             data = members.read(MANIFEST, limits.MAX_MANIFEST_SIZE)
             manifest = read_manifest(members, data)
             members.check_between()
-            return _Opened(members, data, manifest, read_signatures(members))
+            return OpenedBundle(members, data, manifest, read_signatures(members))
     except BaseException:
         members.close()
         raise
@@ -88,14 +88,14 @@ def pack(
         SourceError: `target` is there already, or a disk refuses.
         FormatError, DigestMismatchError: the folder is not an intact bundle.
     """
-    opened = _open(source)
+    opened = open_unverified(source)
     try:
         with replaced_file(os.fspath(target), overwrite=overwrite) as descriptor:
             finish_archive(descriptor, opened.payload, opened.manifest_bytes, opened.signatures)
             order = container.member_order(opened.payload, ())
             sizes = [(name, opened.payload[name][0]) for name in order if name != MANIFEST]
             for entry in container.plan(sizes):
-                _copy_verified(opened.chunked(entry.name), descriptor, entry.data_offset, progress)
+                _copy_verified(opened, entry.name, descriptor, entry.data_offset, progress)
     finally:
         opened.members.close()
 
@@ -112,13 +112,13 @@ def unpack(
         SourceError: `target` is there already, or a disk refuses.
         FormatError, DigestMismatchError: the archive is not an intact bundle.
     """
-    opened = _open(source)
+    opened = open_unverified(source)
     try:
         with new_folder(os.fspath(target)) as folder:
             for name in opened.manifest.files:
                 descriptor = create_file(folder, name)
                 try:
-                    _copy_verified(opened.chunked(name), descriptor, 0, progress)
+                    _copy_verified(opened, name, descriptor, 0, progress)
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
@@ -128,9 +128,10 @@ def unpack(
 
 
 def _copy_verified(
-    member: Chunked, descriptor: int, offset: int, progress: Progress | None
+    opened: OpenedBundle, name: str, descriptor: int, offset: int, progress: Progress | None
 ) -> None:
-    buffer = bytearray(max(BLOCK, member.chunk_size))
+    member = opened.chunked(name)
+    buffer = bytearray(min(member.size, max(BLOCK, member.chunk_size)))
     try:
         for first, last in runs(member, 0, member.count):
             begin, _ = member.bounds(first)
@@ -141,68 +142,4 @@ def _copy_verified(
             if progress is not None:
                 progress(len(view))
     finally:
-        if member.region.offset == 0 and member.size == member.region.source.size:
-            member.region.source.close()
-
-
-def sign_bundle(
-    path: str | os.PathLike[str],
-    signers: SigningKey | Iterable[SigningKey],
-    *,
-    oms: bool = False,
-    expires: datetime | None = None,
-    note: str | None = None,
-    progress: Progress | None = None,
-) -> tuple[str, ...]:
-    """Add signatures to a bundle, and return the names of the signature files.
-
-    A manifest statement vouches for the manifest, and through it for every byte: verify the bundle
-    first. An OMS statement reads every byte and compares all digests on the way. A signature of
-    the same kind by the same key is replaced.
-
-    Raises:
-        FormatError: the bundle is malformed.
-        DigestMismatchError: for OMS, bytes differ from the manifest.
-        UsageError: no signer, or a key that can't make such a statement.
-    """
-    listed = tuple(signers) if isinstance(signers, Iterable) else (signers,)
-    if not listed:
-        raise UsageError("nobody to sign with", hint="make a key: `safemodel keygen`")
-    signing = Signing(listed, oms, expires, note)
-    signing.check()
-    opened = _open(path)
-    try:
-        with locating(path=opened.members.path):
-            members = [opened.chunked(name) for name in opened.manifest.files] if oms else []
-            new = signing.sign(
-                opened.digest, lambda: check_every_byte(members, sha256=True, progress=progress)
-            )
-            signatures = {**opened.signatures, **new}
-            if len(signatures) > limits.MAX_SIGNATURES:
-                raise LimitError(f"would hold more than {limits.MAX_SIGNATURES} signature files")
-            _put(opened, os.fspath(path), signatures, new)
-    finally:
-        opened.members.close()
-    return tuple(new)
-
-
-def _put(
-    opened: _Opened, path: str, signatures: Mapping[str, bytes], new: Mapping[str, bytes]
-) -> None:
-    if not isinstance(opened.members, ArchiveMembers):
-        for name, data in new.items():
-            target = os.path.join(path, *name.split("/"))
-            with failing(target):
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-            with replaced_file(target) as descriptor:
-                write_at(descriptor, [memoryview(data)], 0)
-            with failing(path):
-                sync_folder(path)
-        return
-    end = max(
-        (entry.end for entry in opened.members.entries if entry.name in opened.manifest.files),
-        default=0,
-    )
-    with replaced_file(path) as descriptor:
-        opened.members.copy_start(descriptor, end)
-        finish_archive(descriptor, opened.payload, opened.manifest_bytes, signatures)
+        opened.done_with(member)

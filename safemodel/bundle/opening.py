@@ -11,13 +11,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from safemodel.trust.identity import check_model
-from safemodel.trust.policy import Trust
-from safemodel.trust.signatures import Requested, VerifiedSignature, accept, check
-from safemodel.trust.statements import OmsStatement
-
 from safemodel import limits
 from safemodel.bundle.checking import check_every_byte
+from safemodel.bundle.detached import read_signature
 from safemodel.bundle.members import MANIFEST, SIGNATURES, Members, open_members
 from safemodel.bundle.source import read
 from safemodel.bundle.verified import VerifiedBundle
@@ -27,10 +23,22 @@ from safemodel.errors import (
     LimitError,
     MissingMemberError,
     TruncatedError,
+    UnsignedError,
+    UntrustedSignerError,
     locating,
 )
 from safemodel.format.manifest import Manifest, parse
 from safemodel.format.weights import TensorInfo, header_length, is_weights_name, parse_header
+from safemodel.trust.identity import check_digest, check_model
+from safemodel.trust.policy import Trust, resolve
+from safemodel.trust.signatures import (
+    Requested,
+    VerifiedSignature,
+    accept,
+    check,
+    check_detached,
+)
+from safemodel.trust.statements import OmsStatement
 
 Source = str | os.PathLike[str] | bytes
 
@@ -59,6 +67,7 @@ def open_bundle(
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,
+    signature: str | os.PathLike[str] | None = None,
     mapped: bool = False,
 ) -> VerifiedBundle:
     """Check who signed a bundle and which model it is; tensors are verified as they are read.
@@ -67,6 +76,7 @@ def open_bundle(
         source: path of an archive or folder, or the bytes of an archive.
         trust: who may have signed it; None is the user's own key and trust store.
         name, version, digest: which model is wanted; a version is a PEP 440 specifier.
+        signature: a signature file outside of the bundle, to count with those inside.
         mapped: tensors become views of the mapped file, verified at each access. Only for storage
             that nobody else can write: bytes could change after they were verified.
 
@@ -78,18 +88,24 @@ def open_bundle(
     members = open_members(source)
     try:
         with locating(path=members.path):
-            return _open(members, trust, Requested(name, version, digest), mapped)
+            requested = Requested(name, version, digest)
+            return _open(members, resolve(trust), requested, signature, mapped)
     except BaseException:
         members.close()
         raise
 
 
 def _open(
-    members: Members, trust: Trust | None, requested: Requested, mapped: bool
+    members: Members,
+    trust: Trust,
+    requested: Requested,
+    signature: str | os.PathLike[str] | None,
+    mapped: bool,
 ) -> VerifiedBundle:
     data = members.read(MANIFEST, limits.MAX_MANIFEST_SIZE)
     digest = hashlib.sha256(data).hexdigest()
-    checked = check(read_signatures(members), bundle_digest=digest, trust=trust)
+    check_digest(requested, digest)
+    checked = _check_signatures(members, digest, trust, signature)
     manifest = read_manifest(members, data)
     signers = accept(checked, trust, requested, manifest.metadata.name)
     check_model(
@@ -111,6 +127,21 @@ def _open(
     )
 
 
+def _check_signatures(
+    members: Members, digest: str, trust: Trust, signature: str | os.PathLike[str] | None
+) -> tuple[VerifiedSignature, ...]:
+    files = read_signatures(members)
+    if signature is None:
+        return check(files, bundle_digest=digest, trust=trust)
+    path = os.fspath(signature)
+    detached = check_detached(read_signature(path), file=path, trust=trust, bundle_digest=digest)
+    try:
+        inside = check(files, bundle_digest=digest, trust=trust)
+    except (UnsignedError, UntrustedSignerError):  # then the detached one has to do
+        inside = ()
+    return inside if detached is None else (*inside, detached)
+
+
 def verify(
     source: Source,
     *,
@@ -118,6 +149,7 @@ def verify(
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,
+    signature: str | os.PathLike[str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> VerifiedBundle:
     """Check every byte of a bundle: signatures, chunk digests, CRCs, headers, OMS digests.
@@ -128,7 +160,9 @@ def verify(
     Raises:
         SourceError, FormatError, VerificationError: see `open_bundle`.
     """
-    bundle = open_bundle(source, trust=trust, name=name, version=version, digest=digest)
+    bundle = open_bundle(
+        source, trust=trust, name=name, version=version, digest=digest, signature=signature
+    )
     try:
         with locating(path=bundle.path):
             _check_bytes(bundle, progress)
@@ -244,14 +278,3 @@ def _check_size(
             message, place=name, hint="the download or copy was cut short; get the file anew"
         )
     raise malformed(message, place=name)
-
-
-__all__ = [
-    "UnverifiedManifest",
-    "VerifiedSignature",
-    "inspect",
-    "open_bundle",
-    "read_manifest",
-    "read_signatures",
-    "verify",
-]

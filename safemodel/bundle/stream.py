@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-_SMALL_PIECES = 64  # above that, many small tensors of a block are joined before they are hashed
+_SMALL_PIECES = 64  # a chunk of more pieces than that, of many small tensors, is joined first
 
 Block = list[list[memoryview]]  # chunks, each in pieces
 
@@ -56,13 +56,17 @@ class _Done:
 
 @contextmanager
 def executor(total: int) -> Iterator[Executor | None]:
-    """A pool to digest and write with, or None where threads would not pay."""
+    """A pool to compute digests with, or None where threads would not pay.
+
+    The caller's thread writes, in order: a file system lets only one thread write to a file at a
+    time, so more of them would only wait for each other.
+    """
     if threads() == 1 or total <= 2 * BLOCK:
         yield None
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(threads() - 1) as pool:
         yield pool
 
 
@@ -87,13 +91,12 @@ def write_member(
         length = sum(len(piece) for chunk in block for piece in chunk)
         _check_length(member, position + length, final=False)
         if pool is None:
-            results.append(_write_block(descriptor, offset + position, block, algorithm))
+            results.append(_digest_block(block, algorithm))
         else:
-            pending.append(
-                pool.submit(_write_block, descriptor, offset + position, block, algorithm)
-            )
+            pending.append(pool.submit(_digest_block, block, algorithm))
             if len(pending) > 2 * threads():
                 results.append(pending.popleft().result())
+        write_at(descriptor, [piece for chunk in block for piece in chunk], offset + position)
         position += length
     results += [future.result() for future in pending]
     _check_length(member, position, final=True)
@@ -137,10 +140,14 @@ def _chunks(pieces: Iterable[ReadableBuffer], chunk_size: int) -> Iterator[list[
             start += len(part)
             room -= len(part)
             if room == 0:
-                yield chunk
+                yield _joined(chunk)
                 chunk, room = [], chunk_size
     if chunk:
-        yield chunk
+        yield _joined(chunk)
+
+
+def _joined(chunk: list[memoryview]) -> list[memoryview]:
+    return [memoryview(b"".join(chunk))] if len(chunk) > _SMALL_PIECES else chunk
 
 
 def _bytes_view(piece: ReadableBuffer) -> memoryview:
@@ -150,17 +157,13 @@ def _bytes_view(piece: ReadableBuffer) -> memoryview:
     return view if view.format == "B" and view.ndim == 1 else view.cast("B")
 
 
-def _write_block(descriptor: int, offset: int, block: Block, algorithm: str) -> _Done:
+def _digest_block(block: Block, algorithm: str) -> _Done:
     digests = []
     crc = 0
     length = 0
-    pieces: list[memoryview] = []
     for chunk in block:
-        joined = [memoryview(b"".join(chunk))] if len(chunk) > _SMALL_PIECES else chunk
-        digests.append(digest(algorithm, joined))
-        for piece in joined:
+        digests.append(digest(algorithm, chunk))
+        for piece in chunk:
             crc = crc32(piece, crc)
             length += len(piece)
-        pieces += joined
-    write_at(descriptor, pieces, offset)
     return _Done(b"".join(digests), crc, length)

@@ -12,8 +12,6 @@ from functools import cached_property, partial
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from safemodel.trust.signatures import VerifiedSignature
-
 from safemodel import limits
 from safemodel.bundle import arena
 from safemodel.bundle.chunks import ChunkCache, Chunked, in_parallel, read_range, read_whole, runs
@@ -36,6 +34,7 @@ from safemodel.format.weights import (
     is_weights_name,
     parse_header,
 )
+from safemodel.trust.signatures import VerifiedSignature
 
 _SMALL_BUFFER = 1 << 20
 

@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from safemodel.trust.signatures import sign_manifest, sign_oms
-from safemodel.trust.statements import OmsStatement
-
 from safemodel.bundle.checking import check_every_byte
 from safemodel.bundle.chunks import Chunked
 from safemodel.bundle.contents import Contents, TensorData
@@ -37,6 +34,8 @@ from safemodel.format.names import check_member_names, check_payload_name
 from safemodel.format.weights import layout as weights_layout
 from safemodel.format.weights import shard_names, split_shards
 from safemodel.trust.keys import SigningKey
+from safemodel.trust.signatures import sign_manifest, sign_oms
+from safemodel.trust.statements import OmsStatement
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -130,9 +130,9 @@ def check(
     """Verify the signature files of a bundle before anything else of it is believed.
 
     Without `trust` it is the user's own key and trust store; callers that go on to `accept` should
-    `policy.resolve` it once. Returns the signatures by keys of `trust` that hold now, sorted by file: at least one, or none
-    if the trust asks for none. A signature by an unknown key never helps, and still must be a
-    well-formed statement over this bundle.
+    `policy.resolve` it once. Returns the signatures by keys of `trust` that hold now, sorted by
+    file: at least one, or none if the trust asks for none. A signature by an unknown key never
+    helps, and still must be a well-formed statement over this bundle.
     """
     trust = policy.resolve(trust)
     found = [_check_file(name, data, bundle_digest, trust) for name, data in _listed(files)]
@@ -150,22 +150,32 @@ def check_detached(
     """Verify one signature file that lies outside of what it signs, under any name.
 
     Without `bundle_digest` what is signed is no bundle: only an OMS statement can be over it, and
-    the caller must still compare it with the files (`OmsStatement.check_digests`). None if the trust is UNSIGNED.
+    the caller must still compare it with the files (`OmsStatement.check_digests`). None if the
+    trust is UNSIGNED.
     """
     trust = policy.resolve(trust)
     with locating(path=file):
-        parsed = dsse.parse(data, max_size=limits.MAX_DETACHED_SIGNATURE_FILE)
-        statement = statements.parse(parsed.payload, max_size=len(parsed.payload))
+        parsed, claim = _detached(data, file)
         if bundle_digest is not None:
-            _check_over(statement, bundle_digest)
-        elif isinstance(statement, ManifestStatement):
+            _check_over(claim.statement, bundle_digest)
+        elif isinstance(claim.statement, ManifestStatement):
             raise BadSignatureError(
                 "a signature over a bundle, and this is none",
                 hint="sign plain files and folders with `safemodel sign --signature FILE`",
             )
-        claim = Claim(file, None, parsed.hint, statement)
         verified = _verify(claim, parsed, parsed.material.resolve(trust, None))
     return next(iter(_current([(claim, verified)], trust, now)), None)
+
+
+def detached_claim(data: bytes, *, file: str) -> Claim:
+    """What a detached signature file says, strictly parsed and not verified."""
+    return _detached(data, file)[1]
+
+
+def _detached(data: bytes, file: str) -> tuple[dsse.SignatureFile, Claim]:
+    parsed = dsse.parse(data, max_size=limits.MAX_DETACHED_SIGNATURE_FILE)
+    statement = statements.parse(parsed.payload, max_size=len(parsed.payload))
+    return parsed, Claim(file, None, parsed.hint, statement)
 
 
 def accept(

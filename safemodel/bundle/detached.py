@@ -1,0 +1,330 @@
+"""Plain folders and files, adopted in place: signed and verified by a detached signature file.
+
+They stay as they are: a Hugging Face repository, a GGUF file. The signature is an OMS statement
+over every file; ours also carries chunk digests, so that ranges of an untouched 100 GB folder can
+be verified without reading the rest. Implements spec/signing.md, "Adopted folders".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Self
+
+from safemodel import limits
+from safemodel.bundle.chunks import BLOCK, ChunkCache, Chunked, in_parallel, read_range
+from safemodel.bundle.members import Folder, Region
+from safemodel.bundle.output import replaced_file, write_at
+from safemodel.bundle.source import FileSource, open_file, read
+from safemodel.errors import (
+    BadSignatureError,
+    DigestMismatchError,
+    LimitError,
+    MissingFileError,
+    MissingMemberError,
+    TruncatedError,
+    UsageError,
+    locating,
+)
+from safemodel.format.digests import chunk_count, chunk_size, digest
+from safemodel.format.manifest import FileEntry
+from safemodel.trust.keys import SigningKey
+from safemodel.trust.oms import GIT_NAMES, SINGLE_FILE, Chunks, OmsStatement, Resource
+from safemodel.trust.policy import Trust, resolve
+from safemodel.trust.signatures import (
+    Requested,
+    VerifiedSignature,
+    accept,
+    check_detached,
+    detached_claim,
+    sign_oms,
+)
+
+Progress = Callable[[int], None]
+
+SUFFIX = ".sigstore.json"
+_ALGORITHM = "blake3"
+_MAX_DEPTH = 64
+
+
+class PlainFiles:
+    """The regular files of a folder, or one file, held open; names are relative POSIX paths."""
+
+    def __init__(self, path: str, *, without: str | None = None) -> None:
+        self.path = path
+        self._folder: Folder | None = None
+        if os.path.isdir(path):
+            self._folder = Folder(path)
+            sizes = self._folder.files(
+                max_depth=_MAX_DEPTH, max_files=limits.MAX_MEMBERS, skip=frozenset(GIT_NAMES)
+            )
+            if without is not None:
+                sizes.pop(_relative(without, path), None)
+            self.sizes: Mapping[str, int] = sizes
+        else:
+            file = open_file(path)
+            self.sizes = {SINGLE_FILE: file.size}
+            file.close()
+
+    def open(self, name: str) -> FileSource:
+        """Open one of the files."""
+        return open_file(self.path) if self._folder is None else self._folder.open(name)
+
+    def close(self) -> None:
+        """Close the folder."""
+        if self._folder is not None:
+            self._folder.close()
+
+
+class VerifiedFiles:
+    """A plain folder or file whose list of files is signed by someone whom the caller trusts.
+
+    Made by `open_files`. Content is verified as it is read: with chunk digests only the chunks
+    that a read touches, else (signed by another tool) the whole file each time.
+    """
+
+    def __init__(
+        self, files: PlainFiles, signers: tuple[VerifiedSignature, ...], statement: OmsStatement
+    ) -> None:
+        self._files = files
+        self._cache = ChunkCache()
+        single = set(files.sizes) == {SINGLE_FILE}
+        self._resources = {
+            SINGLE_FILE if single else resource.name: resource for resource in statement.resources
+        }
+        self.path = files.path
+        self.signers = signers
+        self.statement = statement
+
+    @property
+    def files(self) -> Mapping[str, int]:
+        """Name to size in bytes; a single file is named `.`."""
+        return MappingProxyType(dict(self._files.sizes))
+
+    def read(self, name: str = SINGLE_FILE) -> bytes:
+        """A whole file, verified.
+
+        Raises:
+            MissingMemberError: no file of this name is signed.
+            DigestMismatchError: it differs from what was signed.
+        """
+        return self.read_range(name, 0, self._size(name))
+
+    def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """Verified bytes of a file."""
+        if offset < 0 or length < 0 or offset + length > self._size(name):
+            raise UsageError(f"range {offset}+{length} is outside of {name}", path=self.path)
+        source = self._files.open(name)
+        try:
+            member = _chunked(self.path, name, source, self._resources[name].chunks)
+            if member is not None:
+                buffer = bytearray(length)
+                read_range(member, self._cache, offset, memoryview(buffer))
+                return bytes(buffer)
+            data = read(source, 0, source.size)
+            if hashlib.sha256(data).hexdigest() != self._resources[name].digest:
+                raise DigestMismatchError(
+                    "differs from what was signed", path=self.path, place=name
+                )
+            return data[offset : offset + length]
+        finally:
+            source.close()
+
+    def _size(self, name: str) -> int:
+        if name not in self._resources or name not in self._files.sizes:
+            raise MissingMemberError("no such file is signed", path=self.path, place=name)
+        return self._files.sizes[name]
+
+    def check_every_byte(self, progress: Progress | None = None) -> None:
+        """Read all files, on all cores, and compare all digests.
+
+        Raises:
+            DigestMismatchError: a file differs from what was signed.
+        """
+        digests: dict[str, str] = {}
+        total = sum(self._files.sizes.values())
+        names = sorted(self._files.sizes, key=lambda name: -self._files.sizes[name])
+        jobs = (partial(self._check_file, name, digests, progress) for name in names)
+        in_parallel(iter(jobs), total)
+        with locating(path=self.path):
+            self.statement.check_digests(digests)
+
+    def _check_file(self, name: str, digests: dict[str, str], progress: Progress | None) -> None:
+        resource = self._resources.get(name)
+        source = self._files.open(name)
+        try:
+            found, chunks = _digests(source, resource.chunks if resource else None, progress)
+        finally:
+            source.close()
+        if resource is not None and resource.chunks not in (None, chunks):
+            raise DigestMismatchError(
+                "its chunks differ from what was signed", path=self.path, place=name
+            )
+        digests[name] = found
+
+    def close(self) -> None:
+        """Close the folder."""
+        self._files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_files(
+    path: str | os.PathLike[str],
+    *,
+    signature: str | os.PathLike[str],
+    trust: Trust | None = None,
+    name: str | None = None,
+) -> VerifiedFiles:
+    """Check who signed a plain folder or file; its content is verified as it is read.
+
+    `name` only narrows down whose keys count: plain files do not say what they are called.
+
+    Raises:
+        MissingFileError: path or signature is not there.
+        VerificationError: it is signed by someone else, or other files are there than signed.
+        FormatError: the signature is malformed, or the folder holds links or special files.
+    """
+    target, signature_path = os.fspath(path), os.fspath(signature)
+    data = read_signature(signature_path)
+    trust = resolve(trust)
+    found = check_detached(data, file=signature_path, trust=trust)
+    signers = accept([found] if found else [], trust, Requested(name), None)
+    statement = _statement(data, signature_path)
+    files = PlainFiles(target, without=signature_path)
+    try:
+        with locating(path=target):
+            statement.check_names(files.sizes)
+        return VerifiedFiles(files, signers, statement)
+    except BaseException:
+        files.close()
+        raise
+
+
+def _statement(data: bytes, path: str) -> OmsStatement:
+    with locating(path=path):
+        statement = detached_claim(data, file=path).statement
+    if not isinstance(statement, OmsStatement):
+        raise BadSignatureError("is over a bundle, and this is none", path=path)
+    return statement
+
+
+def read_signature(path: str) -> bytes:
+    """The bytes of a detached signature file.
+
+    Raises:
+        MissingFileError, SourceError: it is not there, or can't be read.
+        LimitError: it is too large.
+    """
+    source = open_file(path)
+    try:
+        if source.size > limits.MAX_DETACHED_SIGNATURE_FILE:
+            raise LimitError(
+                f"is {source.size} bytes; a signature file has at most "
+                f"{limits.MAX_DETACHED_SIGNATURE_FILE}",
+                path=path,
+            )
+        return read(source, 0, source.size)
+    finally:
+        source.close()
+
+
+def sign_files(
+    path: str | os.PathLike[str],
+    signer: SigningKey,
+    *,
+    signature: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Sign a plain folder or file as it is, and return the path of the signature file.
+
+    Without `signature` it is put beside the folder or file, with the ending `.sigstore.json`.
+
+    Raises:
+        UsageError: the key can't make an OMS statement, or the folder is empty.
+        FolderError: the folder holds links or special files.
+        SourceError: something can't be read or written.
+    """
+    target = os.fspath(path)
+    if not os.path.lexists(target):
+        raise MissingFileError("no such file or folder", path=target)
+    out = os.fspath(signature) if signature is not None else target.rstrip("/\\") + SUFFIX
+    files = PlainFiles(target, without=out)
+    try:
+        if not files.sizes:
+            raise UsageError("holds no files to sign", path=target)
+        statement = OmsStatement.build(_resources(files, progress), os.path.basename(target) or ".")
+    finally:
+        files.close()
+    _, data = sign_oms(signer, statement, detached=True)
+    with replaced_file(out) as descriptor:
+        write_at(descriptor, [memoryview(data)], 0)
+    return out
+
+
+def _resources(files: PlainFiles, progress: Progress | None) -> Sequence[Resource]:
+    size = chunk_size(files.sizes.values())
+    form = Chunks(_ALGORITHM, size, b"")
+    resources: list[Resource] = []
+
+    def add(name: str) -> None:
+        source = files.open(name)
+        try:
+            found, chunks = _digests(source, form, progress)
+        finally:
+            source.close()
+        resources.append(Resource(name, found, chunks))
+
+    names = sorted(files.sizes, key=lambda name: -files.sizes[name])
+    in_parallel(iter([partial(add, name) for name in names]), sum(files.sizes.values()))
+    return resources
+
+
+def _digests(
+    source: FileSource, form: Chunks | None, progress: Progress | None
+) -> tuple[str, Chunks | None]:
+    """SHA-256 of a file, and its chunk digests in the given form, in one pass."""
+    whole = hashlib.sha256()
+    step = form.chunk_size if form is not None else BLOCK
+    buffer = memoryview(bytearray(min(step, max(1, source.size))))
+    found: list[bytes] = []
+    for start in range(0, source.size, step):
+        piece = buffer[: min(step, source.size - start)]
+        source.read_into(start, piece)
+        whole.update(piece)
+        if form is not None:
+            found.append(digest(form.algorithm, (piece,)))
+        if progress is not None:
+            progress(len(piece))
+    chunks = form and Chunks(form.algorithm, form.chunk_size, b"".join(found))
+    return whole.hexdigest(), chunks
+
+
+def _chunked(path: str, name: str, source: FileSource, chunks: Chunks | None) -> Chunked | None:
+    if chunks is None:
+        return None
+    entry = FileEntry(source.size, 0, "application/octet-stream", chunks.digests)
+    if len(chunks.digests) != 32 * chunk_count(source.size, chunks.chunk_size):
+        raise TruncatedError(
+            "has another number of chunks than was signed",
+            path=path,
+            place=name,
+            hint="the download was cut short, or the file was changed; get it anew",
+        )
+    region = Region(source, 0, source.size)
+    return Chunked(path, name, region, entry, chunks.algorithm, chunks.chunk_size)
+
+
+def _relative(file: str, folder: str) -> str:
+    """The POSIX name of a file relative to a folder; something with `..` when it lies outside."""
+    parent = os.path.realpath(os.path.dirname(os.path.abspath(file)))
+    relative = os.path.relpath(parent, os.path.realpath(folder))
+    name = os.path.basename(file)
+    return name if relative == "." else "/".join([*relative.split(os.sep), name])

@@ -1,0 +1,41 @@
+"""`safemodel inspect` for programs (spec/schemas/inspect.schema.json)."""
+
+from __future__ import annotations
+
+import json
+
+from safemodel.cli.inspect import View, real_names, shared_tensors, status
+from safemodel.cli.signers import signer_fields
+
+
+def document(view: View) -> dict[str, object]:
+    """The whole view as JSON."""
+    from safemodel.format.manifest import encode
+
+    views = shared_tensors(view)
+    names = real_names(view)
+    return {
+        "path": view.path,
+        "encoding": view.encoding,
+        "size": view.size,
+        "digest": view.digest,
+        "verified": status(view),
+        "signers": [signer_fields(signer) for signer in view.signers],
+        "claims": [
+            {"file": claim.file, "kind": claim.kind, "key_id": claim.key_id, "hint": claim.hint}
+            for claim in view.claims
+        ],
+        "tensors": [
+            {
+                "name": names.get(tensor.name, tensor.name),
+                "stored_name": tensor.name,
+                "member": member,
+                "dtype": tensor.dtype,
+                "shape": list(tensor.shape),
+                "size": tensor.nbytes,
+                "views": views.get(tensor.name, 1),
+            }
+            for member, tensor in view.tensors
+        ],
+        "manifest": json.loads(encode(view.manifest)),
+    }

@@ -1,0 +1,182 @@
+"""`safemodel inspect` for people: facts in two columns, and the tree of tensors.
+
+Everything that comes from the file goes through `escape`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from safemodel.cli.inspect import View, real_names, shared_tensors
+from safemodel.cli.output import Report, count_text, escape, size_text
+from safemodel.cli.signers import name_of, names_of
+from safemodel.format.metadata import Reference
+from safemodel.format.weights import TensorInfo
+
+SHOWN_TENSORS = 60
+_LABEL = 14
+
+Row = tuple[str, str]
+
+
+def lines(view: View, report: Report, *, everything: bool = False) -> Iterator[str]:
+    """All lines of the view."""
+    yield verdict(view, report)
+    yield ""
+    for label, value in facts(view):
+        yield f"{report.strong(label.ljust(_LABEL))}{value}"
+    if view.manifest.files:
+        yield ""
+        yield from _columns(members(view), report)
+    if view.tensors:
+        yield ""
+        yield from _columns(tensors(view, everything=everything), report)
+
+
+def verdict(view: View, report: Report) -> str:
+    """What of the rest may be believed: the first line."""
+    path = escape(view.path)
+    if view.refusal is not None:
+        return f"{path}: {report.bad('not verified')}: {escape(view.refusal.message)}"
+    if not view.signers:
+        return f"{path}: {report.bad('not verified')}: nobody's signature was asked for"
+    signed = f"{report.good('verified')}: manifest signed by {names_of(view.signers)}"
+    name = "" if view.name_checked else ", name not checked"
+    return f"{path}: {signed}{name}; payload not read: `safemodel verify` reads it"
+
+
+def facts(view: View) -> Iterator[Row]:
+    """What the manifest says, without members and tensors."""
+    manifest, metadata = view.manifest, view.manifest.metadata
+    yield "name", escape(metadata.name or "none")
+    optional = (
+        ("version", metadata.version),
+        ("description", metadata.description),
+        ("license", metadata.license),
+        ("task", metadata.task),
+        ("tags", ", ".join(metadata.tags)),
+        ("metrics", ", ".join(f"{name} {value}" for name, value in metadata.metrics.items())),
+        ("datasets", "; ".join(map(_reference, metadata.datasets))),
+        ("base models", "; ".join(map(_reference, metadata.lineage.base_models))),
+        ("sources", "; ".join(map(_reference, metadata.lineage.sources))),
+        ("made with", metadata.lineage.tool),
+        ("framework", _framework(view)),
+        ("libraries", ", ".join(f"{name} {v}" for name, v in manifest.libraries.items())),
+        ("requires", ", ".join(manifest.requires)),
+        ("more", ", ".join([*metadata.extra, *manifest.extra])),
+    )
+    for label, value in optional:
+        if value:
+            yield label, escape(value)
+    if manifest.training_state is not None:
+        yield "training", "has a training state"
+    yield "encoding", f"{view.encoding}, {size_text(view.size)}"
+    yield "digest", view.digest
+    yield from _signatures(view)
+
+
+def _framework(view: View) -> str:
+    adapter = view.manifest.adapter
+    made = f" (adapter {adapter.name} {adapter.version})" if adapter else ""
+    return f"{view.manifest.framework or 'none'}{made}"
+
+
+def _reference(reference: Reference) -> str:
+    digests = ", ".join(f"{name}:{value[:16]}" for name, value in reference.digest.items())
+    parts = (reference.name, reference.version, reference.uri, digests)
+    return " ".join(part for part in parts if part)
+
+
+def _signatures(view: View) -> Iterator[Row]:
+    verified = {signer.file: signer for signer in view.signers}
+    if not view.claims:
+        yield "signatures", "none"
+    for claim in view.claims:
+        signer = verified.get(claim.file)
+        if signer is None:
+            yield "signature", f"{claim.kind}, claims key {claim.key_id}, not verified"
+            continue
+        expires = getattr(signer.statement, "expires", None)
+        note = getattr(signer.statement, "note", None)
+        yield (
+            "signature",
+            f"{signer.kind}, verified: {name_of(signer)}"
+            + (f", until {expires.isoformat()}" if expires else "")
+            + (f", note: {escape(note)}" if note else ""),
+        )
+
+
+def members(view: View) -> Iterator[tuple[str, ...]]:
+    """A table of the payload members, with a head."""
+    yield "member", "size", "media type"
+    for name, entry in view.manifest.files.items():
+        yield escape(name), size_text(entry.size), escape(entry.media_type)
+
+
+# The tree of tensors
+
+
+@dataclass(slots=True)
+class _Branch:
+    """A part of a tensor's name, what is below it, and the tensor that ends here."""
+
+    children: dict[str, _Branch] = field(default_factory=dict)
+    tensor: TensorInfo | None = None
+
+
+def tensors(view: View, *, everything: bool = False) -> Iterator[tuple[str, ...]]:
+    """A table of the tree of tensors, cut at the dots of their names, with a head."""
+    shared = shared_tensors(view)
+    names = real_names(view)
+    total = sum(tensor.nbytes for _, tensor in view.tensors)
+    yield count_text(len(view.tensors), "tensor"), "dtype", "shape", size_text(total), ""
+    ordered = sorted((names.get(t.name, t.name), t) for _, t in view.tensors)
+    listed = ordered if everything else ordered[:SHOWN_TENSORS]
+    root = _Branch()
+    for name, tensor in listed:
+        branch = root
+        for part in name.split("."):
+            branch = branch.children.setdefault(part, _Branch())
+        branch.tensor = tensor
+    yield from _rows(root, shared)
+    if len(listed) < len(ordered):
+        yield f"  and {len(ordered) - len(listed):,} more: --all shows them", "", "", "", ""
+
+
+def _rows(root: _Branch, shared: dict[str, int]) -> Iterator[tuple[str, ...]]:
+    # A stack and no recursion: a name may have a thousand dots.
+    stack = [(part, child, 1) for part, child in reversed(root.children.items())]
+    while stack:
+        part, branch, depth = stack.pop()
+        while branch.tensor is None and len(branch.children) == 1:
+            only, branch = next(iter(branch.children.items()))
+            part = f"{part}.{only}"
+        yield ("  " * min(depth, 20) + escape(part), *_cells(branch.tensor, shared))
+        stack += [(p, child, depth + 1) for p, child in reversed(branch.children.items())]
+
+
+def _cells(tensor: TensorInfo | None, shared: dict[str, int]) -> tuple[str, ...]:
+    if tensor is None:
+        return "", "", "", ""
+    views = shared.get(tensor.name, 1)
+    memory = f"memory shared by {views} arrays" if views > 1 else ""
+    return tensor.dtype, str(list(tensor.shape)), size_text(tensor.nbytes), memory
+
+
+def is_size(cell: str) -> bool:
+    """Whether a cell holds what `size_text` made."""
+    return cell[:1].isdigit() and cell.endswith("B")
+
+
+def _columns(table: Iterator[tuple[str, ...]], report: Report) -> Iterator[str]:
+    """Lines of a table whose first row is the head; sizes are aligned to the right."""
+    rows = list(table)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for index, row in enumerate(rows):
+        cells = [
+            cell.rjust(width) if is_size(cell) else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        text = "  ".join(cells).rstrip()
+        yield text if index else report.strong(text)

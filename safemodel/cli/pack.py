@@ -1,0 +1,42 @@
+"""`safemodel pack`: a bundle folder into an archive, byte for byte the same content."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from safemodel.cli import options as shared
+from safemodel.cli.output import Report, escape, size_text
+from safemodel.cli.progress import Progress
+
+EXAMPLES = """\
+  safemodel pack model/                    writes model.safemodel
+  safemodel pack model/ -o release.safemodel
+"""
+
+SUFFIX = ".safemodel"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("path", metavar="FOLDER", help="a bundle, unpacked")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="the archive (default: FOLDER.safemodel)"
+    )
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    shared.add_output(parser)
+
+
+def run(options: argparse.Namespace, report: Report) -> int:
+    """Pack."""
+    from safemodel import bundle
+
+    target = options.output or os.path.normpath(options.path) + SUFFIX
+    digest = bundle.inspect(options.path).digest
+    with Progress("packing", options.path, quiet=report.quiet) as progress:
+        bundle.pack(options.path, target, overwrite=options.force, progress=progress)
+    size = os.path.getsize(target)
+    facts = f"{size_text(size)}, digest {digest[:16]}, signatures not checked"
+    report.line(f"{escape(target)}: {facts}")
+    report.document({"path": target, "size": size, "digest": digest})
+    return 0

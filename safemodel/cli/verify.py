@@ -1,0 +1,162 @@
+"""`safemodel verify`: who signed a model, which one it is, and every byte of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from safemodel.cli import options as shared
+from safemodel.cli.output import Report, count_text, error_fields, escape, size_text
+from safemodel.cli.progress import Progress
+from safemodel.cli.signers import names_of, signer_fields
+from safemodel.cli.source import STDIN, shown, source_of
+from safemodel.errors import NotABundleError, SafemodelError, UsageError, locating
+
+if TYPE_CHECKING:
+    from safemodel.bundle.detached import VerifiedFiles
+    from safemodel.bundle.verified import VerifiedBundle
+    from safemodel.trust.policy import Trust
+
+EXAMPLES = """\
+  safemodel verify model.safemodel                        signed by you, or by someone you trust
+  safemodel verify model.safemodel --trust acme.pub --name acme/fraud --version '>=3'
+  safemodel verify model.gguf --signature model.gguf.sigstore.json --trust acme.pub
+  curl -s $URL | safemodel verify - --trust acme.pub
+"""
+
+_NOBODY = "nobody's signature was asked for"
+
+# A refusal wins over a file that could not be read, a refusal or a success over nothing.
+_PRECEDENCE = {0: 0, 2: 1, 1: 2}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="an archive or a folder; - is stdin"
+    )
+    shared.add_signature_file(
+        parser, "a signature outside of PATH, for files and folders that are no bundles"
+    )
+    shared.add_trust(parser)
+    shared.add_model(parser)
+    shared.add_output(parser, report_file=True)
+
+
+def run(options: argparse.Namespace, report: Report) -> int:
+    """Verify each path."""
+    if len(options.paths) > 1 and (options.signature or options.digest):
+        raise UsageError("--signature and --digest are for one PATH at a time")
+    trust = shared.trust_of(options)
+    codes = []
+    results = []
+    for path in options.paths:
+        try:
+            results.append(_verify(path, options, trust, report))
+            codes.append(0)
+        except SafemodelError as error:
+            error.path = error.path or shown(path)
+            report.error(error)
+            codes.append(error.exit_code)
+            results.append({"path": shown(path), "ok": False, "error": error_fields(error)})
+    report.document({"ok": not any(codes), "results": results})
+    return max(codes, key=_PRECEDENCE.__getitem__)
+
+
+def _verify(
+    path: str, options: argparse.Namespace, trust: Trust | None, report: Report
+) -> dict[str, object]:
+    from safemodel import bundle
+    from safemodel.bundle.verified import VerifiedBundle
+
+    with (
+        locating(path=shown(path) if path == STDIN else None),
+        Progress("verifying", path, quiet=report.quiet) as progress,
+    ):
+        try:
+            verified = bundle.verify(
+                source_of(path),
+                trust=trust,
+                name=options.name,
+                version=options.version,
+                digest=options.digest,
+                signature=options.signature,
+                progress=progress,
+            )
+        except NotABundleError as error:
+            _hint_at_signature(error, path)
+            raise
+    with verified:
+        if isinstance(verified, VerifiedBundle):
+            report.line(text_of(shown(path), verified, report))
+            return fields_of(shown(path), verified)
+        report.line(text_of_files(path, verified, report))
+        return fields_of_files(path, verified)
+
+
+def _hint_at_signature(error: NotABundleError, path: str) -> None:
+    """Say it when the detached signature that `safemodel sign` makes lies beside the path."""
+    beside = path.rstrip("/\\") + ".sigstore.json"
+    if path != STDIN and os.path.isfile(beside):
+        error.hint = f"its signature may be {beside}: say --signature {beside}"
+
+
+def text_of(path: str, bundle: VerifiedBundle, report: Report) -> str:
+    """The verdict in one line."""
+    metadata = bundle.manifest.metadata
+    who = names_of(bundle.signers)
+    if bundle.signers:
+        verdict = f"{report.good('verified')}: signed by {who}"
+    else:
+        verdict = f"intact, {report.bad('not verified')}: {_NOBODY}"
+    name = " ".join(part for part in (metadata.name, metadata.version) if part) or "no name"
+    if not bundle.name_checked:
+        name += " (name not checked)"
+    facts = [
+        name,
+        count_text(len(bundle.tensors), "tensor"),
+        size_text(bundle.size),
+        f"digest {bundle.digest[:16]}",
+    ]
+    return f"{escape(path)}: {verdict}, {', '.join(map(escape, facts))}"
+
+
+def fields_of(path: str, bundle: VerifiedBundle) -> dict[str, object]:
+    """The verdict as JSON."""
+    return {
+        "path": path,
+        "ok": True,
+        "verified": bool(bundle.signers),
+        "signers": [signer_fields(signer) for signer in bundle.signers],
+        "name": bundle.manifest.metadata.name,
+        "version": bundle.manifest.metadata.version,
+        "name_checked": bundle.name_checked,
+        "encoding": bundle.encoding,
+        "digest": bundle.digest,
+        "tensors": len(bundle.tensors),
+        "size": bundle.size,
+    }
+
+
+def text_of_files(path: str, files: VerifiedFiles, report: Report) -> str:
+    """The verdict on plain files in one line."""
+    count = count_text(len(files.files), "file")
+    size = size_text(sum(files.files.values()))
+    signed = f"signed by {names_of(files.signers)}" if files.signers else _NOBODY
+    verdict = report.good("verified") if files.signers else f"intact, {report.bad('not verified')}"
+    return f"{escape(path)}: {verdict}: {signed}, {count}, {size}"
+
+
+def fields_of_files(path: str, files: VerifiedFiles) -> dict[str, object]:
+    """The verdict on plain files as JSON."""
+    return {
+        "path": path,
+        "ok": True,
+        "verified": bool(files.signers),
+        "signers": [signer_fields(signer) for signer in files.signers],
+        "encoding": "files",
+        "name_checked": False,
+        "files": len(files.files),
+        "size": sum(files.files.values()),
+    }

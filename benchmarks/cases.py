@@ -1,0 +1,426 @@
+"""The operations that are measured, ours and others', in groups that are compared.
+
+A case is a function that imports and prepares, and returns the operation to measure. All of them
+work on the same files, which `prepare` makes once. Writers end with fsync, whoever they are.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import measured
+
+Operation = Callable[[], object]
+
+TENSOR_BYTES = 10_000_000
+ONE = "layers.7.weight"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases that are compared with the first of them."""
+
+    name: str
+    title: str
+    cases: tuple[str, ...]
+
+
+GROUPS = (
+    Group(
+        "save",
+        "Save a state dict",
+        ("write_plain", "save_safemodel", "save_safemodel_oms", "save_safetensors", "save_torch"),
+    ),
+    Group(
+        "load",
+        "Load a state dict, whole, into private memory",
+        (
+            "read_plain",
+            "load_safemodel_torch",
+            "load_safemodel_numpy",
+            "load_torch",
+            "load_safetensors_numpy",
+            "load_safetensors_torch_private",
+        ),
+    ),
+    Group(
+        "one",
+        "Open and read one tensor of 10 MB",
+        ("one_safemodel", "one_safetensors", "one_torch_mmap"),
+    ),
+    Group(
+        "mapped",
+        "Open mapped; ours verifies every tensor on access",
+        ("mapped_safemodel", "mapped_torch", "mapped_safetensors"),
+    ),
+    Group(
+        "sign",
+        "Sign",
+        ("sha256_plain", "sign_safemodel", "sign_safemodel_oms", "sign_model_signing"),
+    ),
+    Group(
+        "verify",
+        "Verify every byte",
+        ("sha256_plain", "verify_safemodel", "verify_safemodel_oms", "verify_model_signing"),
+    ),
+    Group("save_forest", "Save a forest", ("save_forest_joblib", "save_forest_safemodel")),
+    Group(
+        "load_forest",
+        "Load a forest",
+        ("load_forest_joblib", "load_forest_safemodel", "load_forest_skops"),
+    ),
+)
+
+
+def prepare(folder: Path, size: int, forest: int) -> None:
+    """Make the files that the cases read, unless they are there from an earlier run."""
+    if not (folder / "plain.bin").exists():
+        _prepare_state(folder, size)
+    if not (folder / "forest.joblib").exists():
+        _prepare_forest(folder, forest)
+
+
+def _prepare_state(folder: Path, size: int) -> None:
+    import numpy as np
+    import safetensors.torch
+    import torch
+
+    import safemodel as sm
+
+    (folder / "size").write_text(str(size))
+    state = _state(folder)
+    safetensors.torch.save_file(state, folder / "m.safetensors")
+    torch.save(state, folder / "m.pt")
+    signer = sm.Signer.generate()
+    signer.save(folder / "key.pem")
+    signer.public_key.save(folder / "key.pub")
+    sm.save(state, folder / "torch.safemodel", signer=signer)
+    sm.unpack(folder / "torch.safemodel", folder / "unpacked")
+    sm.save(state, folder / "oms.safemodel", signer=signer, oms=True)
+    sm.unpack(folder / "oms.safemodel", folder / "unpacked-oms")
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    sm.save(arrays, folder / "numpy.safemodel", signer=signer)
+    with open(folder / "plain.bin", "wb") as file:
+        for array in arrays.values():
+            np.asarray(array).tofile(file)
+
+
+def _prepare_forest(folder: Path, size: int) -> None:
+    import joblib
+    import numpy as np
+    import skops.io
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    import safemodel as sm
+
+    rng = np.random.default_rng(0)
+    samples = 35_000
+    x, y = rng.random((samples, 10), dtype=np.float32), rng.random(samples)
+    trees = max(2, round(size / (2 * samples * 72)))  # a node and its value are 72 bytes
+    model = ExtraTreesRegressor(trees, max_features=1, n_jobs=-1, random_state=0).fit(x, y)
+    sm.save(model, folder / "forest.safemodel", signer=sm.Signer.load(folder / "key.pem"))
+    skops.io.dump(model, folder / "forest.skops")
+    joblib.dump(model, folder / "forest.joblib")
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    import torch
+
+    size = int((folder / "size").read_text())
+    torch.manual_seed(0)
+    count = max(8, size // TENSOR_BYTES)
+    return {f"layers.{i}.weight": torch.rand(TENSOR_BYTES // 4000, 1000) for i in range(count)}
+
+
+def _synced(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def _trust(folder: Path) -> Any:
+    import safemodel as sm
+
+    return sm.TrustedKeys(folder / "key.pub")
+
+
+# Saving
+
+
+def write_plain(folder: Path) -> Operation:
+    arrays = [tensor.numpy() for tensor in _state(folder).values()]
+
+    def operation() -> None:
+        path = folder / "out.bin"
+        with open(path.with_suffix(".new"), "wb", buffering=0) as file:
+            for array in arrays:
+                file.write(array.data)
+            os.fsync(file.fileno())
+        path.with_suffix(".new").replace(path)
+
+    return operation
+
+
+def save_safemodel(folder: Path, **options: Any) -> Operation:
+    import safemodel as sm
+
+    state, signer = _state(folder), sm.Signer.load(folder / "key.pem")
+    sm.save({"warm": next(iter(state.values()))[:1].clone()}, folder / "warm.safemodel")
+    return lambda: sm.save(state, folder / "out.safemodel", signer=signer, **options)
+
+
+def save_safemodel_oms(folder: Path) -> Operation:
+    return save_safemodel(folder, oms=True)
+
+
+def save_safetensors(folder: Path) -> Operation:
+    import safetensors.torch
+
+    state = _state(folder)
+
+    def operation() -> None:
+        safetensors.torch.save_file(state, folder / "out.safetensors")
+        _synced(folder / "out.safetensors")
+
+    return operation
+
+
+def save_torch(folder: Path) -> Operation:
+    import torch
+
+    state = _state(folder)
+
+    def operation() -> None:
+        torch.save(state, folder / "out.pt")
+        _synced(folder / "out.pt")
+
+    return operation
+
+
+# Loading
+
+
+def read_plain(folder: Path) -> Operation:
+    path = folder / "plain.bin"
+
+    def operation() -> object:
+        size = path.stat().st_size
+        block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        block.madvise(mmap.MADV_HUGEPAGE)
+        view = memoryview(block)
+        with open(path, "rb", buffering=0) as file:
+            done = 0
+            while done < size:
+                done += file.readinto(view[done : done + (1 << 30)])
+        return block
+
+    return operation
+
+
+def load_safemodel_torch(folder: Path, name: str = "torch", **options: Any) -> Operation:
+    import torch  # noqa: F401 - imports are not measured
+
+    import safemodel as sm
+
+    trust = _trust(folder)
+    sm.save({"warm": [1]}, folder / "warm.safemodel")
+    sm.load(folder / "warm.safemodel")
+    return lambda: sm.load(folder / f"{name}.safemodel", trust=trust, **options)
+
+
+def load_safemodel_numpy(folder: Path) -> Operation:
+    return load_safemodel_torch(folder, "numpy")
+
+
+def load_torch(folder: Path) -> Operation:
+    import torch
+
+    return lambda: torch.load(folder / "m.pt", weights_only=True)
+
+
+def load_safetensors_numpy(folder: Path) -> Operation:
+    from safetensors.numpy import load_file
+
+    return lambda: load_file(folder / "m.safetensors")
+
+
+def load_safetensors_torch_private(folder: Path) -> Operation:
+    from safetensors.torch import load_file
+
+    return lambda: {k: v.clone() for k, v in load_file(folder / "m.safetensors").items()}
+
+
+def one_safemodel(folder: Path, **options: Any) -> Operation:
+    import torch  # noqa: F401
+
+    import safemodel as sm
+    from safemodel.adapters import torch as adapter  # noqa: F401
+
+    trust = _trust(folder)
+    sm.open(folder / "numpy.safemodel", trust=trust).close()
+
+    def operation() -> object:
+        with sm.open(folder / "torch.safemodel", trust=trust, **options) as bundle:
+            return bundle.tensor(ONE).torch()
+
+    return operation
+
+
+def one_safetensors(folder: Path) -> Operation:
+    import torch  # noqa: F401
+    from safetensors import safe_open
+
+    def operation() -> object:
+        with safe_open(folder / "m.safetensors", "pt") as file:
+            return file.get_tensor(ONE).clone()
+
+    return operation
+
+
+def one_torch_mmap(folder: Path) -> Operation:
+    import torch
+
+    return lambda: torch.load(folder / "m.pt", mmap=True, weights_only=True)[ONE].clone()
+
+
+def mapped_safemodel(folder: Path) -> Operation:
+    return load_safemodel_torch(folder, mapped=True)
+
+
+def mapped_torch(folder: Path) -> Operation:
+    import torch
+
+    return lambda: torch.load(folder / "m.pt", mmap=True, weights_only=True)
+
+
+def mapped_safetensors(folder: Path) -> Operation:
+    from safetensors.torch import load_file
+
+    return lambda: load_file(folder / "m.safetensors")
+
+
+# Signing and verifying
+
+
+def sha256_plain(folder: Path) -> Operation:
+    import hashlib
+
+    def operation() -> None:
+        with open(folder / "plain.bin", "rb") as file:
+            hashlib.file_digest(file, "sha256")
+
+    return operation
+
+
+def sign_safemodel(folder: Path, **options: Any) -> Operation:
+    import safemodel as sm
+
+    signer = sm.Signer.load(folder / "key.pem")
+    return lambda: sm.sign(folder / "unpacked", signer, **options)
+
+
+def sign_safemodel_oms(folder: Path) -> Operation:
+    import safemodel as sm
+
+    signer = sm.Signer.load(folder / "key.pem")
+    return lambda: sm.sign(folder / "unpacked-oms", signer, oms=True)
+
+
+def _model_signing(*arguments: str) -> Operation:
+    program = Path(sys.executable).with_name("model_signing")
+    command = [str(program), *arguments]
+    return lambda: subprocess.run(command, check=True, capture_output=True)
+
+
+def sign_model_signing(folder: Path) -> Operation:
+    return _model_signing(
+        "sign", "key", str(folder / "unpacked"),
+        "--signature", str(folder / "model.sig"),
+        "--private-key", str(folder / "key.pem"),
+        "--ignore-paths", str(folder / "unpacked" / "signatures"),
+    )  # fmt: skip
+
+
+def verify_safemodel(folder: Path, name: str = "torch.safemodel") -> Operation:
+    import safemodel as sm
+
+    trust = _trust(folder)
+    return lambda: sm.verify(folder / name, trust=trust).close()
+
+
+def verify_safemodel_oms(folder: Path) -> Operation:
+    return verify_safemodel(folder, "oms.safemodel")
+
+
+def verify_model_signing(folder: Path) -> Operation:
+    signature = next((folder / "unpacked-oms" / "signatures").glob("*.oms.*"))
+    return _model_signing(
+        "verify", "key", str(folder / "unpacked-oms"),
+        "--signature", str(signature),
+        "--public-key", str(folder / "key.pub"),
+    )  # fmt: skip
+
+
+# Forests
+
+
+def save_forest_joblib(folder: Path) -> Operation:
+    import joblib
+
+    model = joblib.load(folder / "forest.joblib")
+
+    def operation() -> None:
+        joblib.dump(model, folder / "out.joblib")
+        _synced(folder / "out.joblib")
+
+    return operation
+
+
+def save_forest_safemodel(folder: Path) -> Operation:
+    import joblib
+
+    import safemodel as sm
+
+    model = joblib.load(folder / "forest.joblib")
+    signer = sm.Signer.load(folder / "key.pem")
+    sm.save({"warm": [1]}, folder / "warm.safemodel")
+    return lambda: sm.save(model, folder / "out-forest.safemodel", signer=signer)
+
+
+def load_forest_joblib(folder: Path) -> Operation:
+    import joblib
+    import sklearn.ensemble  # noqa: F401
+
+    return lambda: joblib.load(folder / "forest.joblib")
+
+
+def load_forest_safemodel(folder: Path) -> Operation:
+    import sklearn.ensemble  # noqa: F401
+
+    import safemodel as sm
+
+    trust = _trust(folder)
+    sm.save({"warm": [1]}, folder / "warm.safemodel")
+    sm.load(folder / "warm.safemodel")
+    return lambda: sm.load(folder / "forest.safemodel", trust=trust)
+
+
+def load_forest_skops(folder: Path) -> Operation:
+    import skops.io
+
+    path = folder / "forest.skops"
+    trusted = skops.io.get_untrusted_types(file=path)
+    return lambda: skops.io.load(path, trusted=trusted)
+
+
+if __name__ == "__main__":
+    case, where = sys.argv[1:]
+    os.environ["SAFEMODEL_CONFIG"] = str(Path(where) / "config")
+    print(measured(globals()[case](Path(where))))

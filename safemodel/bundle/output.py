@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -126,7 +125,7 @@ def _check_target(target: str, path: str, overwrite: bool) -> None:
 
 def _temporary_name(target: str) -> str:
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.partial")
+    return os.path.join(folder, f".{name[:100]}.{os.urandom(8).hex()}.partial")
 
 
 def _move(temporary: str, target: str, overwrite: bool) -> None:

@@ -56,11 +56,6 @@ class OpenedBundle:
             self.manifest.chunk_size,
         )
 
-    def done_with(self, member: Chunked) -> None:
-        """Close the file of a member, where members are files of their own."""
-        if self.members.encoding == "folder":
-            member.region.source.close()
-
 
 def open_unverified(source: Source) -> OpenedBundle:
     members = open_members(source)
@@ -132,14 +127,11 @@ def _copy_verified(
 ) -> None:
     member = opened.chunked(name)
     buffer = bytearray(min(member.size, max(BLOCK, member.chunk_size)))
-    try:
-        for first, last in runs(member, 0, member.count):
-            begin, _ = member.bounds(first)
-            _, end = member.bounds(last - 1)
-            view = memoryview(buffer)[: end - begin]
-            member.read_blocks(view, first, last)
-            write_at(descriptor, [view], offset + begin)
-            if progress is not None:
-                progress(len(view))
-    finally:
-        opened.done_with(member)
+    for first, last in runs(member, 0, member.count):
+        begin, _ = member.bounds(first)
+        _, end = member.bounds(last - 1)
+        view = memoryview(buffer)[: end - begin]
+        member.read_blocks(view, first, last)
+        write_at(descriptor, [view], offset + begin)
+        if progress is not None:
+            progress(len(view))

@@ -16,9 +16,9 @@ from typing import Self
 
 from safemodel import limits
 from safemodel.bundle.chunks import BLOCK, ChunkCache, Chunked, in_parallel, read_range
-from safemodel.bundle.members import Folder, Region
+from safemodel.bundle.members import Folder, FolderFile, Region
 from safemodel.bundle.output import replaced_file, write_at
-from safemodel.bundle.source import FileSource, open_file, read
+from safemodel.bundle.source import ByteSource, open_file, read
 from safemodel.errors import (
     BadSignatureError,
     DigestMismatchError,
@@ -65,17 +65,20 @@ class PlainFiles:
                 sizes.pop(_relative(without, path), None)
             self.sizes: Mapping[str, int] = sizes
         else:
-            file = open_file(path)
-            self.sizes = {SINGLE_FILE: file.size}
-            file.close()
+            self._file = open_file(path)
+            self.sizes = {SINGLE_FILE: self._file.size}
 
-    def open(self, name: str) -> FileSource:
-        """Open one of the files."""
-        return open_file(self.path) if self._folder is None else self._folder.open(name)
+    def source(self, name: str) -> ByteSource:
+        """One of the files."""
+        if self._folder is None:
+            return self._file
+        return FolderFile(self._folder, name, self.sizes[name])
 
     def close(self) -> None:
-        """Close the folder."""
-        if self._folder is not None:
+        """Close the folder or the file."""
+        if self._folder is None:
+            self._file.close()
+        else:
             self._folder.close()
 
 
@@ -117,21 +120,16 @@ class VerifiedFiles:
         """Verified bytes of a file."""
         if offset < 0 or length < 0 or offset + length > self._size(name):
             raise UsageError(f"range {offset}+{length} is outside of {name}", path=self.path)
-        source = self._files.open(name)
-        try:
-            member = _chunked(self.path, name, source, self._resources[name].chunks)
-            if member is not None:
-                buffer = bytearray(length)
-                read_range(member, self._cache, offset, memoryview(buffer))
-                return bytes(buffer)
-            data = read(source, 0, source.size)
-            if hashlib.sha256(data).hexdigest() != self._resources[name].digest:
-                raise DigestMismatchError(
-                    "differs from what was signed", path=self.path, place=name
-                )
-            return data[offset : offset + length]
-        finally:
-            source.close()
+        source = self._files.source(name)
+        member = _chunked(self.path, name, source, self._resources[name].chunks)
+        if member is not None:
+            buffer = bytearray(length)
+            read_range(member, self._cache, offset, memoryview(buffer))
+            return bytes(buffer)
+        data = read(source, 0, source.size)
+        if hashlib.sha256(data).hexdigest() != self._resources[name].digest:
+            raise DigestMismatchError("differs from what was signed", path=self.path, place=name)
+        return data[offset : offset + length]
 
     def _size(self, name: str) -> int:
         if name not in self._resources or name not in self._files.sizes:
@@ -154,11 +152,8 @@ class VerifiedFiles:
 
     def _check_file(self, name: str, digests: dict[str, str], progress: Progress | None) -> None:
         resource = self._resources.get(name)
-        source = self._files.open(name)
-        try:
-            found, chunks = _digests(source, resource.chunks if resource else None, progress)
-        finally:
-            source.close()
+        source = self._files.source(name)
+        found, chunks = _digests(source, resource.chunks if resource else None, progress)
         if resource is not None and resource.chunks not in (None, chunks):
             raise DigestMismatchError(
                 "its chunks differ from what was signed", path=self.path, place=name
@@ -275,11 +270,7 @@ def _resources(files: PlainFiles, progress: Progress | None) -> Sequence[Resourc
     resources: list[Resource] = []
 
     def add(name: str) -> None:
-        source = files.open(name)
-        try:
-            found, chunks = _digests(source, form, progress)
-        finally:
-            source.close()
+        found, chunks = _digests(files.source(name), form, progress)
         resources.append(Resource(name, found, chunks))
 
     names = sorted(files.sizes, key=lambda name: -files.sizes[name])
@@ -288,7 +279,7 @@ def _resources(files: PlainFiles, progress: Progress | None) -> Sequence[Resourc
 
 
 def _digests(
-    source: FileSource, form: Chunks | None, progress: Progress | None
+    source: ByteSource, form: Chunks | None, progress: Progress | None
 ) -> tuple[str, Chunks | None]:
     """SHA-256 of a file, and its chunk digests in the given form, in one pass."""
     whole = hashlib.sha256()
@@ -307,7 +298,7 @@ def _digests(
     return whole.hexdigest(), chunks
 
 
-def _chunked(path: str, name: str, source: FileSource, chunks: Chunks | None) -> Chunked | None:
+def _chunked(path: str, name: str, source: ByteSource, chunks: Chunks | None) -> Chunked | None:
     if chunks is None:
         return None
     entry = FileEntry(source.size, 0, "application/octet-stream", chunks.digests)

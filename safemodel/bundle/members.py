@@ -17,6 +17,7 @@ from safemodel import limits
 from safemodel.bundle import sniff
 from safemodel.bundle.source import ByteSource, BytesSource, FileSource, open_file, read
 from safemodel.errors import (
+    ChangedFileError,
     ContainerError,
     FolderError,
     FormatError,
@@ -209,25 +210,63 @@ class FolderMembers:
         return {}
 
     def region(self, name: str) -> Region:
-        source = self._folder.open(name)
-        if source.size != self.sizes[name]:
-            source.close()
-            raise FolderError("changed its size while in use", path=self.path, place=name)
-        return Region(source, 0, source.size)
+        return Region(FolderFile(self._folder, name, self.sizes[name]), 0, self.sizes[name])
 
     def read(self, name: str, limit: int) -> bytes:
         _check_size(self, name, limit)
         region = self.region(name)
-        try:
-            return read(region.source, 0, region.size)
-        finally:
-            region.source.close()
+        return read(region.source, 0, region.size)
 
     def check_between(self) -> None:
         """A folder has no bytes between its members."""
 
     def close(self) -> None:
         self._folder.close()
+
+
+class FolderFile:
+    """One file of a folder, opened for each read: a folder may hold more files than can be open.
+
+    That another file may have taken its place between two reads does no harm: what is read is
+    verified each time.
+    """
+
+    def __init__(self, folder: Folder, name: str, size: int) -> None:
+        self._folder = folder
+        self._name = name
+        self.path = os.path.join(folder.path, name)
+        self.size = size
+
+    def _open(self) -> FileSource:
+        source = self._folder.open(self._name)
+        if source.size != self.size:
+            source.close()
+            raise ChangedFileError("changed its size while it was in use", path=self.path)
+        return source
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        source = self._open()
+        try:
+            source.read_into(offset, buffer)
+        finally:
+            source.close()
+
+    def map(self) -> memoryview:
+        source = self._open()
+        try:
+            return source.map()
+        finally:
+            source.close()
+
+    def copy_to(self, descriptor: int, length: int) -> None:
+        source = self._open()
+        try:
+            source.copy_to(descriptor, length)
+        finally:
+            source.close()
+
+    def close(self) -> None:
+        """Nothing stays open between reads."""
 
 
 class Folder:

@@ -218,8 +218,6 @@ def _tensors(members: Members, manifest: Manifest) -> list[tuple[str, TensorInfo
             length = header_length(prefix, region.size)
             header = parse_header(read(region.source, region.offset, length), region.size)
         found += [(name, tensor) for tensor in header.tensors]
-        if members.encoding == "folder":
-            region.source.close()
     return found
 
 

@@ -70,13 +70,9 @@ def _sign_bundle(
     progress: Progress | None,
 ) -> tuple[str, ...]:
     members = [opened.chunked(name) for name in opened.manifest.files] if signing.oms else []
-    try:
-        new = signing.sign(
-            opened.digest, lambda: check_every_byte(members, sha256=True, progress=progress)
-        )
-    finally:
-        for member in members:
-            opened.done_with(member)
+    new = signing.sign(
+        opened.digest, lambda: check_every_byte(members, sha256=True, progress=progress)
+    )
     if signature is not None:
         _replace(signature, *new.values())
         return (signature,)

@@ -300,8 +300,6 @@ class VerifiedBundle:
     def close(self) -> None:
         """Close the files. Tensors that were given out stay valid."""
         self._closed = True
-        for member in self._chunked.values():
-            member.region.source.close()
         self._members.close()
         self._loaded = {}
         self._maps = {}

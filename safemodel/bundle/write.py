@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from safemodel.bundle.checking import check_every_byte
 from safemodel.bundle.chunks import Chunked
 from safemodel.bundle.contents import Contents, TensorData
-from safemodel.bundle.members import MANIFEST, Region
+from safemodel.bundle.members import MANIFEST, Folder, FolderFile, Region
 from safemodel.bundle.output import (
     create_file,
     failing,
@@ -271,25 +271,21 @@ def _write_folder(
     manifest = _manifest(contents, files, digest)
 
     def digests() -> Mapping[str, str]:
-        regions = {
-            name: Region(_reopened(folder, name), 0, entry.size) for name, entry in files.items()
-        }
+        written = Folder(folder)
         try:
+            regions = {
+                name: Region(FolderFile(written, name, entry.size), 0, entry.size)
+                for name, entry in files.items()
+            }
             return _sha256(folder, regions, files, digest, chunk)
         finally:
-            for region in regions.values():
-                region.source.close()
+            written.close()
 
     bundle_digest = hashlib.sha256(manifest).hexdigest()
     signatures = signing.sign(bundle_digest, digests)
     check_member_names([*files, MANIFEST, *signatures])
     write_files(folder, {MANIFEST: manifest, **signatures})
     return bundle_digest
-
-
-def _reopened(folder: str, name: str) -> FileSource:
-    path = os.path.join(folder, *name.split("/"))
-    return FileSource(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), path)
 
 
 def write_files(folder: str, files: Mapping[str, bytes]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from safemodel.cli import options as shared
 from safemodel.cli.output import Report, error_fields
 from safemodel.cli.source import shown, source_of
-from safemodel.errors import SafemodelError, VerificationError, locating
+from safemodel.errors import SafemodelError, VerificationError
 
 if TYPE_CHECKING:
     from safemodel.format.manifest import Manifest
@@ -87,11 +87,14 @@ def look(options: argparse.Namespace) -> View:
     """
     source = source_of(options.path)
     path = shown(options.path)
-    with locating(path=path if isinstance(source, bytes) else None):
-        try:
-            return _verified(source, path, options)
-        except VerificationError as error:
-            return _unverified(source, path, error)
+    try:
+        return _verified(source, path, options)
+    except VerificationError as error:
+        error.path = path
+        return _unverified(source, path, error)
+    except SafemodelError as error:
+        error.path = path if isinstance(source, bytes) else error.path
+        raise
 
 
 def _verified(source: str | bytes, path: str, options: argparse.Namespace) -> View:

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
     from safemodel.trust.keys import Signer
 
     public = public_path(options.output)
-    if public == options.output:
+    if options.output.endswith(".pub"):
         raise UsageError(
             "is the name of a public key", path=options.output, hint="name it acme.key, say"
         )

@@ -11,7 +11,7 @@ from safemodel.cli.output import Report, count_text, error_fields, escape, size_
 from safemodel.cli.progress import Progress
 from safemodel.cli.signers import names_of, signer_fields
 from safemodel.cli.source import STDIN, shown, source_of
-from safemodel.errors import NotABundleError, SafemodelError, UsageError, locating
+from safemodel.errors import NotABundleError, SafemodelError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.bundle.detached import VerifiedFiles
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
             results.append(_verify(path, options, trust, report))
             codes.append(0)
         except SafemodelError as error:
-            error.path = error.path or shown(path)
+            error.path = shown(path) if path == STDIN or not error.path else error.path
             report.error(error)
             codes.append(error.exit_code)
             results.append({"path": shown(path), "ok": False, "error": error_fields(error)})
@@ -70,10 +70,7 @@ def _verify(
     from safemodel import bundle
     from safemodel.bundle.verified import VerifiedBundle
 
-    with (
-        locating(path=shown(path) if path == STDIN else None),
-        Progress("verifying", path, quiet=report.quiet) as progress,
-    ):
+    with Progress("verifying", path, quiet=report.quiet) as progress:
         try:
             verified = bundle.verify(
                 source_of(path),

@@ -6,27 +6,21 @@ manifest means, and authenticates nothing. Implements spec/format.md, "Encodings
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from safemodel import limits
 from safemodel.bundle import sniff
-from safemodel.bundle.source import ByteSource, BytesSource, FileSource, open_file, read
+from safemodel.bundle.folder import Folder, FolderFile
+from safemodel.bundle.source import ByteSource, BytesSource, open_file, read
 from safemodel.errors import (
-    ChangedFileError,
     ContainerError,
-    FolderError,
     FormatError,
     LimitError,
-    MissingFileError,
     MissingMemberError,
     NotABundleError,
-    SafemodelError,
-    SourceError,
     locating,
 )
 from safemodel.format import container
@@ -113,8 +107,6 @@ class ArchiveMembers:
         self._tail = read(source, self._tail_offset, source.size - self._tail_offset)
         self._entries = {entry.name: entry for entry in self._parse()}
         self.sizes: Mapping[str, int] = {n: entry.size for n, entry in self._entries.items()}
-        if MANIFEST not in self._entries:
-            raise MissingMemberError("has no manifest.json", path=self.path)
 
     def _parse(self) -> tuple[container.Entry, ...]:
         size = self._source.size
@@ -184,22 +176,25 @@ class FolderMembers:
         self.path = path
         self._folder = Folder(path)
         try:
+            # First of all: what is no bundle may be as deep as it likes, and hold links.
+            self._check_manifest()
             self.sizes: Mapping[str, int] = self._folder.files(
                 max_depth=limits.MAX_MEMBER_DEPTH,
                 max_files=limits.MAX_MEMBERS + limits.MAX_SIGNATURES + 1,
             )
-            if MANIFEST not in self.sizes:
-                raise self._no_manifest()
             with locating(path=path):
                 check_member_names(self.sizes)
-        except SafemodelError:
+        except BaseException:
             self._folder.close()
             raise
 
-    def _no_manifest(self) -> SafemodelError:
-        if any(is_weights_name(name) for name in self.sizes):
-            return MissingMemberError("has no manifest.json", path=self.path)
-        return NotABundleError(
+    def _check_manifest(self) -> None:
+        names = self._folder.names()
+        if MANIFEST in names:
+            return
+        if any(map(is_weights_name, names)):
+            raise MissingMemberError("has no manifest.json", path=self.path)
+        raise NotABundleError(
             "is a folder without manifest.json, not a bundle",
             path=self.path,
             hint="plain folders are signed and verified with a detached signature: "
@@ -222,158 +217,6 @@ class FolderMembers:
 
     def close(self) -> None:
         self._folder.close()
-
-
-class FolderFile:
-    """One file of a folder, opened for each read: a folder may hold more files than can be open.
-
-    That another file may have taken its place between two reads does no harm: what is read is
-    verified each time.
-    """
-
-    def __init__(self, folder: Folder, name: str, size: int) -> None:
-        self._folder = folder
-        self._name = name
-        self.path = os.path.join(folder.path, name)
-        self.size = size
-
-    def _open(self) -> FileSource:
-        source = self._folder.open(self._name)
-        if source.size != self.size:
-            source.close()
-            raise ChangedFileError("changed its size while it was in use", path=self.path)
-        return source
-
-    def read_into(self, offset: int, buffer: memoryview) -> None:
-        source = self._open()
-        try:
-            source.read_into(offset, buffer)
-        finally:
-            source.close()
-
-    def map(self) -> memoryview:
-        source = self._open()
-        try:
-            return source.map()
-        finally:
-            source.close()
-
-    def copy_to(self, descriptor: int, length: int) -> None:
-        source = self._open()
-        try:
-            source.copy_to(descriptor, length)
-        finally:
-            source.close()
-
-    def close(self) -> None:
-        """Nothing stays open between reads."""
-
-
-class Folder:
-    """A folder held open by descriptor; regular files below it, by relative POSIX name."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._descriptors: dict[str, int] = {}
-        # Windows has no directory descriptors: names are then resolved against the path.
-        self._by_descriptor = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
-        if self._by_descriptor:
-            self._descriptors[""] = self._open_folder("", None, path)
-        elif not os.path.isdir(path):
-            raise MissingFileError("no such folder", path=path)
-
-    def _open_folder(self, name: str, parent: int | None, own: str) -> int:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        try:
-            return os.open(own, flags if parent is None else flags | os.O_NOFOLLOW, dir_fd=parent)
-        except FileNotFoundError as error:
-            raise MissingFileError("no such folder", path=self.path, place=name) from error
-        except OSError as error:
-            raise SourceError(
-                f"can't be opened: {error.strerror}", path=self.path, place=name or None
-            ) from error
-
-    def files(
-        self, *, max_depth: int, max_files: int, skip: frozenset[str] = frozenset()
-    ) -> dict[str, int]:
-        """Relative POSIX names of all regular files and their sizes, sorted.
-
-        `skip` names entries directly below the folder that are not looked at.
-
-        Raises:
-            FolderError: a symbolic link or special file.
-            LimitError: too deep, or too many.
-        """
-        found: dict[str, int] = {}
-        pending = [("", 1)]
-        while pending:
-            prefix, depth = pending.pop()
-            if depth > max_depth:
-                raise LimitError(
-                    f"is more than {max_depth} folders deep", path=self.path, place=prefix
-                )
-            for name, status in self._scan(prefix):
-                if not prefix and name in skip:
-                    continue
-                full = f"{prefix}{name}"
-                if stat.S_ISDIR(status.st_mode):
-                    pending.append((f"{full}/", depth + 1))
-                elif stat.S_ISREG(status.st_mode):
-                    found[full] = status.st_size
-                else:
-                    raise _not_regular(self.path, full, status.st_mode)
-                if len(found) + len(pending) > max_files:
-                    raise LimitError(f"holds more than {max_files} files", path=self.path)
-        return dict(sorted(found.items()))
-
-    def _scan(self, prefix: str) -> list[tuple[str, os.stat_result]]:
-        try:
-            target: int | str
-            if self._by_descriptor:
-                target = self._descriptor(prefix)
-            else:
-                target = os.path.join(self.path, *prefix.split("/"))
-            with os.scandir(target) as entries:
-                return [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
-        except OSError as error:
-            raise SourceError(
-                f"can't be listed: {error.strerror}", path=self.path, place=prefix or None
-            ) from error
-
-    def _descriptor(self, prefix: str) -> int:
-        if prefix not in self._descriptors:
-            parent, _, own = prefix.rstrip("/").rpartition("/")
-            parent_descriptor = self._descriptor(f"{parent}/" if parent else "")
-            self._descriptors[prefix] = self._open_folder(prefix, parent_descriptor, own)
-        return self._descriptors[prefix]
-
-    def open(self, name: str) -> FileSource:
-        """Open the regular file of this relative name, following no link on the way."""
-        shown = os.path.join(self.path, name)
-        if not self._by_descriptor:
-            return open_file(os.path.join(self.path, *name.split("/")), shown=shown)
-        prefix, _, own = name.rpartition("/")
-        directory = self._descriptor(f"{prefix}/" if prefix else "")
-        return open_file(own, shown=shown, directory=directory, follow=False)
-
-    def close(self) -> None:
-        """Close every descriptor."""
-        for descriptor in self._descriptors.values():
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        self._descriptors.clear()
-
-
-def _not_regular(path: str, name: str, mode: int) -> FolderError:
-    if stat.S_ISLNK(mode):
-        return FolderError(
-            "is a symbolic link",
-            path=path,
-            place=name,
-            hint="links are never followed; copy the folder with its links resolved: "
-            "`cp -rL FOLDER COPY`",
-        )
-    return FolderError("is not a regular file", path=path, place=name)
 
 
 def _check_size(members: Members, name: str, limit: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-import sys
 from typing import Protocol
 
 from safemodel.bundle.output import write_at
@@ -143,9 +142,12 @@ class FileSource:
         _copy_blocks(self, descriptor, done, length)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:  # nobody has to close what they only verified
+        self.close()
 
 
 def _copy_blocks(source: ByteSource, descriptor: int, start: int, stop: int) -> None:
@@ -212,7 +214,3 @@ else:  # Windows has no positional read: one lock for all sources keeps seek and
             data = os.read(descriptor, len(buffer))
         buffer[: len(data)] = data
         return len(data)
-
-
-if sys.platform == "win32":
-    _NO_FOLLOW = 0

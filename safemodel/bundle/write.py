@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 from safemodel.bundle.checking import check_every_byte
 from safemodel.bundle.chunks import Chunked
 from safemodel.bundle.contents import Contents, TensorData
-from safemodel.bundle.members import MANIFEST, Folder, FolderFile, Region
+from safemodel.bundle.folder import Folder, FolderFile
+from safemodel.bundle.members import MANIFEST, Region
 from safemodel.bundle.output import (
     create_file,
     failing,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -30,26 +32,37 @@ def failing(path: str) -> Iterator[None]:
         raise SourceError(f"can't be written: {error.strerror or error}", path=path) from error
 
 
+def _resolved(path: str) -> str:
+    """The path without links, so that what a link names is replaced and not the link."""
+    try:
+        return os.path.realpath(path)
+    except ValueError as error:  # a NUL, a lone surrogate
+        raise SourceError(f"can't be written: {error}", path=path) from error
+
+
 @contextmanager
-def replaced_file(path: str, *, overwrite: bool = True) -> Iterator[int]:
+def replaced_file(path: str, *, overwrite: bool = True, beside: str | None = None) -> Iterator[int]:
     """A descriptor of a new file that takes the place of `path` when the block ends well.
 
-    The new file is written beside the old one, flushed to the disk, and renamed over it. When the
-    block raises, nothing is left behind.
+    The new file is written beside the old one (or `beside` another path, if that is possible),
+    flushed to the disk, and renamed over it; it has the permissions of the old one. When the block
+    raises, nothing is left behind.
 
     Raises:
         SourceError: the disk is full, there is no permission, or the file is there already and
             `overwrite` is false.
     """
-    target = os.path.realpath(path)
+    target = _resolved(path)
     with failing(path):
-        _check_target(target, path, overwrite)
-        temporary = _temporary_name(target)
+        mode = _check_target(target, path, overwrite)
+        temporary = _temporary_name(target, beside)
         descriptor = os.open(temporary, _CREATE, 0o666)
     try:
         with failing(path):
             try:
                 yield descriptor
+                if mode is not None and hasattr(os, "fchmod"):
+                    os.fchmod(descriptor, mode)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -68,7 +81,7 @@ def new_folder(path: str) -> Iterator[str]:
     Raises:
         SourceError: there is something at `path` already, or the disk refuses.
     """
-    target = os.path.realpath(path)
+    target = _resolved(path)
     with failing(path):
         if os.path.lexists(target):
             raise SourceError("is there already", path=path, hint="remove it, or name another")
@@ -116,26 +129,45 @@ def write_at(descriptor: int, pieces: Sequence[memoryview], offset: int) -> None
             pending[0] = pending[0][written:]
 
 
-def _check_target(target: str, path: str, overwrite: bool) -> None:
-    if os.path.isdir(target):
+def _check_target(target: str, path: str, overwrite: bool) -> int | None:
+    """The permissions of the file that will be replaced; None if there is none."""
+    try:
+        mode = os.lstat(target).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
         raise SourceError("is a folder", path=path, hint="name a file, or remove the folder first")
-    if not overwrite and os.path.lexists(target):
+    if not overwrite:
         raise SourceError("is there already", path=path, hint="remove it, or name another")
+    if not stat.S_ISREG(mode):  # such as /dev/null, which root could replace
+        raise SourceError("is not a regular file", path=path, hint="name another")
+    return stat.S_IMODE(mode) & 0o777
 
 
-def _temporary_name(target: str) -> str:
+def _temporary_name(target: str, beside: str | None = None) -> str:
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name[:100]}.{os.urandom(8).hex()}.partial")
+    if beside is not None:
+        other = os.path.dirname(os.path.realpath(beside))
+        if os.stat(other).st_dev == os.stat(folder).st_dev and os.access(other, os.W_OK):
+            folder = other
+    shown = name.encode("ascii", "ignore").decode("ascii")[:100]  # short in every encoding
+    return os.path.join(folder, f".{shown}.{os.urandom(8).hex()}.partial")
 
 
 def _move(temporary: str, target: str, overwrite: bool) -> None:
     if overwrite:
         os.replace(temporary, target)
-    elif hasattr(os, "link"):
+        return
+    try:
         os.link(temporary, target)  # fails when the target has appeared meanwhile
-        os.unlink(temporary)
-    else:
+    except FileExistsError:
+        raise
+    except (AttributeError, OSError):  # a file system without hard links
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         os.rename(temporary, target)
+    else:
+        os.unlink(temporary)
 
 
 def _remove_folder(path: str) -> None:

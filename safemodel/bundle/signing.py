@@ -94,6 +94,7 @@ def _rewrite_archive(
     with replaced_file(path) as descriptor:
         members.copy_start(descriptor, end)
         finish_archive(descriptor, opened.payload, opened.manifest_bytes, signatures)
+        members.close()  # Windows replaces no file that is open
 
 
 def _add_files(folder: str, files: Mapping[str, bytes]) -> None:
@@ -101,11 +102,12 @@ def _add_files(folder: str, files: Mapping[str, bytes]) -> None:
         target = os.path.join(folder, *name.split("/"))
         with failing(target):
             os.makedirs(os.path.dirname(target), exist_ok=True)
-        _replace(target, data)
+        # Outside of the bundle: what a crash leaves behind must not be a file too many in it.
+        _replace(target, data, beside=folder)
     with failing(folder):
         sync_folder(folder)
 
 
-def _replace(path: str, data: bytes) -> None:
-    with replaced_file(path) as descriptor:
+def _replace(path: str, data: bytes, *, beside: str | None = None) -> None:
+    with replaced_file(path, beside=beside) as descriptor:
         write_at(descriptor, [memoryview(data)], 0)

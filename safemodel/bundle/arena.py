@@ -12,6 +12,7 @@ import os
 from safemodel.errors import LimitError
 
 _HUGE_PAGE = 2 << 20
+_LARGE = 1 << 20
 
 
 def allocate(size: int) -> memoryview:
@@ -32,6 +33,15 @@ def allocate(size: int) -> memoryview:
     return memoryview(block)
 
 
+def allocate_any(size: int) -> memoryview:
+    """As `allocate`, but little memory comes from the heap: a mapping is at least a page.
+
+    Raises:
+        LimitError: the machine does not have that much.
+    """
+    return allocate(size) if size >= _LARGE else memoryview(bytearray(size))
+
+
 _PRIVATE: dict[str, int] = (
     {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 )
@@ -39,12 +49,13 @@ _HINT = "read single tensors with `safemodel.open(...)`, or load with mapped=Tru
 
 
 def _check_physical(size: int) -> None:
+    """Refuse what this machine can't hold, before anything is allocated for it."""
     try:
         physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not known here: the allocation itself decides
         return
     if 0 < physical < size:
         raise LimitError(
-            f"the tensors take {size} bytes; this machine has {physical} bytes of memory",
+            f"this takes {size} bytes; the machine has {physical} bytes of memory",
             hint=_HINT,
         )

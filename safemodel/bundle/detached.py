@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Self
 
 from safemodel import limits
+from safemodel.bundle import arena
 from safemodel.bundle.chunks import BLOCK, ChunkCache, Chunked, in_parallel, read_range
-from safemodel.bundle.members import Folder, FolderFile, Region
+from safemodel.bundle.folder import Folder, FolderFile
+from safemodel.bundle.members import Region
 from safemodel.bundle.output import replaced_file, write_at
 from safemodel.bundle.source import ByteSource, open_file, read
 from safemodel.errors import (
     BadSignatureError,
     DigestMismatchError,
     LimitError,
+    MemberNameError,
     MissingFileError,
     MissingMemberError,
     TruncatedError,
@@ -61,12 +64,34 @@ class PlainFiles:
             sizes = self._folder.files(
                 max_depth=_MAX_DEPTH, max_files=limits.MAX_MEMBERS, skip=frozenset(GIT_NAMES)
             )
+            _check_encoding(path, sizes)
             if without is not None:
                 sizes.pop(_relative(without, path), None)
             self.sizes: Mapping[str, int] = sizes
         else:
             self._file = open_file(path)
             self.sizes = {SINGLE_FILE: self._file.size}
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one file and no folder."""
+        return self._folder is None
+
+    def check_names(self, statement: OmsStatement) -> None:
+        """Refuse a statement over other files.
+
+        A single file is called `.` (by us and `model_signing`) or by its own name, as in the OMS
+        specification. A folder that holds one file is no such thing.
+
+        Raises:
+            BadSignatureError: files are there and not signed, or signed and not there.
+        """
+        names = [resource.name for resource in statement.resources]
+        if self.single and names == [os.path.basename(self.path)]:
+            return
+        if not self.single and names == [SINGLE_FILE]:
+            raise BadSignatureError("is a folder, and what was signed is a single file")
+        statement.check_names(self.sizes)
 
     def source(self, name: str) -> ByteSource:
         """One of the files."""
@@ -94,9 +119,9 @@ class VerifiedFiles:
     ) -> None:
         self._files = files
         self._cache = ChunkCache()
-        single = set(files.sizes) == {SINGLE_FILE}
         self._resources = {
-            SINGLE_FILE if single else resource.name: resource for resource in statement.resources
+            SINGLE_FILE if files.single else resource.name: resource
+            for resource in statement.resources
         }
         self.path = files.path
         self.signers = signers
@@ -123,13 +148,16 @@ class VerifiedFiles:
         source = self._files.source(name)
         member = _chunked(self.path, name, source, self._resources[name].chunks)
         if member is not None:
-            buffer = bytearray(length)
-            read_range(member, self._cache, offset, memoryview(buffer))
+            with locating(path=self.path, place=name):
+                buffer = arena.allocate_any(length)
+            read_range(member, self._cache, offset, buffer)
             return bytes(buffer)
-        data = read(source, 0, source.size)
+        with locating(path=self.path, place=name):
+            data = arena.allocate_any(source.size)
+        source.read_into(0, data)
         if hashlib.sha256(data).hexdigest() != self._resources[name].digest:
             raise DigestMismatchError("differs from what was signed", path=self.path, place=name)
-        return data[offset : offset + length]
+        return bytes(data[offset : offset + length])
 
     def _size(self, name: str) -> int:
         if name not in self._resources or name not in self._files.sizes:
@@ -148,7 +176,9 @@ class VerifiedFiles:
         jobs = (partial(self._check_file, name, digests, progress) for name in names)
         in_parallel(iter(jobs), total)
         with locating(path=self.path):
-            self.statement.check_digests(digests)
+            self.statement.check_digests(
+                {r.name if (r := self._resources.get(n)) else n: d for n, d in digests.items()}
+            )
 
     def _check_file(self, name: str, digests: dict[str, str], progress: Progress | None) -> None:
         resource = self._resources.get(name)
@@ -196,7 +226,7 @@ def open_files(
     files = PlainFiles(target, without=signature_path)
     try:
         with locating(path=target):
-            statement.check_names(files.sizes)
+            files.check_names(statement)
         return VerifiedFiles(files, signers, statement)
     except BaseException:
         files.close()
@@ -311,6 +341,16 @@ def _chunked(path: str, name: str, source: ByteSource, chunks: Chunks | None) ->
         )
     region = Region(source, 0, source.size)
     return Chunked(path, name, region, entry, chunks.algorithm, chunks.chunk_size)
+
+
+def _check_encoding(path: str, names: Iterable[str]) -> None:
+    for name in names:
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise MemberNameError(
+                "has a name that is not UTF-8, which no statement can hold", path=path, place=name
+            ) from None
 
 
 def _relative(file: str, folder: str) -> str:

@@ -154,6 +154,8 @@ def _bytes_view(piece: ReadableBuffer) -> memoryview:
     view = memoryview(piece)
     if view.nbytes == 0:
         return memoryview(b"")
+    if not view.c_contiguous:
+        raise AdapterError("a piece of a tensor is not C-contiguous")
     return view if view.format == "B" and view.ndim == 1 else view.cast("B")
 
 

@@ -36,8 +36,6 @@ from safemodel.format.weights import (
 )
 from safemodel.trust.signatures import VerifiedSignature
 
-_SMALL_BUFFER = 1 << 20
-
 
 class VerifiedBundle:
     """A bundle whose manifest is signed by someone whom the caller trusts.
@@ -117,6 +115,7 @@ class VerifiedBundle:
 
         Raises:
             UsageError: the range is not inside the member.
+            LimitError: the machine has not enough memory.
             DigestMismatchError: a chunk differs from its digest.
         """
         member = self.chunked(name)
@@ -125,8 +124,9 @@ class VerifiedBundle:
                 f"range {offset}+{length} is outside the {member.size} bytes of {name}",
                 path=self.path,
             )
-        buffer = bytearray(length)
-        read_range(member, self._cache, offset, memoryview(buffer))
+        with locating(path=self.path, place=name):
+            buffer = arena.allocate_any(length)
+        read_range(member, self._cache, offset, buffer)
         return bytes(buffer)
 
     def member(self, name: str) -> bytes:
@@ -233,10 +233,7 @@ class VerifiedBundle:
                 return self._loaded[member][base + start : base + stop]
             if self._mapped:
                 return self._map_range(member, base + start, base + stop)
-            length = stop - start
-            buffer = (
-                arena.allocate(length) if length >= _SMALL_BUFFER else memoryview(bytearray(length))
-            )
+            buffer = arena.allocate_any(stop - start)
             read_range(self.chunked(member), self._cache, base + start, buffer)
         return buffer
 
@@ -263,7 +260,7 @@ class VerifiedBundle:
             return
         members = [self.chunked(name) for name in self.weights]
         self.check_between()
-        with locating(path=self.path):
+        with locating(path=self.path, place="weights"):
             block = arena.allocate(sum(_page_multiple(member.size) for member in members))
         views: dict[str, memoryview] = {}
         start = 0

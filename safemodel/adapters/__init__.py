@@ -1,1 +1,264 @@
-"""Live objects to bundles and back."""
+"""Live objects to bundles and back: `save` and `load`, and the table of adapters.
+
+An adapter is a module of this package; it is imported when an object or a manifest needs it, and
+only then its framework. At save it is chosen by the packages of the object's class, at load by
+the manifest's adapter name in the same closed table: no import is ever named by data.
+
+Notices (a key was made, nothing was signed) go to the logger `safemodel` as warnings: without any
+logging set up Python writes them to standard error, one line each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from safemodel.errors import (
+    ArchitectureError,
+    MissingLibraryError,
+    UnsavableError,
+    UnsupportedError,
+    UsageError,
+    locating,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from safemodel.adapters.protocol import AdapterModule
+    from safemodel.bundle.contents import Payload
+    from safemodel.bundle.opening import Source
+    from safemodel.format.metadata import Metadata
+    from safemodel.trust.keys import SigningKey
+    from safemodel.trust.policy import Trust
+
+__all__ = ["OWN_KEY", "load", "save"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    module: str
+    extra: str
+    packages: tuple[str, ...]  # what it needs installed
+
+
+# The adapters, by the name that manifests carry.
+_ADAPTERS: Final[Mapping[str, _Entry]] = {
+    "numpy": _Entry("safemodel.adapters.numpy", "numpy", ("numpy",)),
+    "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),
+    "torch": _Entry("safemodel.adapters.torch", "torch", ("numpy", "torch")),
+}
+
+# The root package of a class says which adapter. Mixed containers go to the first that is met in
+# the order of _PREFERENCE; the adapters for frameworks know NumPy's kinds too.
+_PACKAGES: Final[Mapping[str, str]] = {
+    "numpy": "numpy",
+    "scipy": "sklearn",
+    "sklearn": "sklearn",
+    "torch": "torch",
+}
+_PREFERENCE: Final = ("sklearn", "torch", "numpy")
+
+_CONTAINERS: Final = (dict, list, tuple, set, frozenset)
+
+
+class _OwnKey:
+    """The type of OWN_KEY."""
+
+    def __repr__(self) -> str:
+        return "OWN_KEY"
+
+
+OWN_KEY: Final = _OwnKey()
+
+
+def save(
+    obj: object,
+    path: str | os.PathLike[str],
+    *,
+    metadata: Mapping[str, object] | Metadata | None = None,
+    signer: SigningKey | Sequence[SigningKey] | _OwnKey | None = OWN_KEY,
+    layout: Literal["archive", "folder"] = "archive",
+    oms: bool = False,
+    expires: datetime | None = None,
+    note: str | None = None,
+    digest: str = "blake3",
+    members: Mapping[str, Payload] | None = None,
+    allow: Sequence[type] = (),
+) -> str:
+    """Save a model or the state of one, signed, and return the bundle digest.
+
+    Signed with your own key unless `signer` names others; the first save makes that key.
+    `signer=None` leaves the bundle unsigned. `members` are further files to put into it.
+
+    Raises:
+        UnsavableError: part of the object can't be represented; `place` is its path.
+        UsageError: an argument that makes no sense.
+    """
+    from safemodel.bundle.contents import Contents
+    from safemodel.bundle.write import write
+    from safemodel.format import metadata as metadata_format
+    from safemodel.format.manifest import Adapter
+
+    checked = metadata_format.make(metadata or {})
+    name = _choose(obj)
+    adapter = _import(name)
+    saved = adapter.save(obj, allow=allow)
+    twice = sorted(saved.members.keys() & (members or {}).keys())
+    if twice:
+        raise UsageError(f"the adapter makes a member {twice[0]} itself")
+    contents = Contents(
+        framework=adapter.FRAMEWORK,
+        adapter=Adapter(name, adapter.VERSION),
+        libraries=saved.libraries,
+        architecture=saved.architecture,
+        training_state=saved.training_state,
+        metadata=checked,
+        tensors=saved.tensors,
+        members={**saved.members, **(members or {})},
+    )
+    return write(
+        path,
+        contents,
+        signers=_signers(signer),
+        layout=layout,
+        oms=oms,
+        expires=expires,
+        note=note,
+        digest=digest,
+    )
+
+
+def load(
+    source: Source,
+    *,
+    trust: Trust | None = None,
+    name: str | None = None,
+    version: str | None = None,
+    digest: str | None = None,
+    into: object | None = None,
+    device: object | None = None,
+    allow: Sequence[type] = (),
+    mapped: bool = False,
+    strict: bool = True,
+) -> object:
+    """Verify a bundle and give back what was saved.
+
+    With `into=` a model, an optimizer or a scheduler, its state is replaced and a LoadReport is
+    returned; unless everything fits, StateMismatchError is raised and nothing was changed
+    (`strict=False` loads what fits). `allow` names classes from outside the tables.
+
+    Raises:
+        VerificationError: unsigned, untrusted, not the model asked for, or bytes that differ.
+        ArchitectureError: it describes something that must not be built.
+        MissingLibraryError: its framework is not installed.
+    """
+    from safemodel.bundle import open_bundle
+
+    with open_bundle(
+        source, trust=trust, name=name, version=version, digest=digest, mapped=mapped
+    ) as bundle:
+        recorded = bundle.manifest.adapter
+        with locating(path=bundle.path):
+            if recorded is None:
+                raise ArchitectureError(
+                    "no adapter made this bundle, so there is no object to load",
+                    hint="open it with safemodel.open() and read its tensors",
+                )
+            if recorded.name not in _ADAPTERS:
+                raise UnsupportedError(
+                    f"made by the adapter {recorded.name!r}, which this version does not have",
+                    hint="update safemodel",
+                )
+            adapter = _import(recorded.name)
+            if not 1 <= recorded.version <= adapter.VERSION:
+                raise UnsupportedError(
+                    f"made by version {recorded.version} of the adapter {recorded.name}; "
+                    f"this one knows versions up to {adapter.VERSION}",
+                    hint="update safemodel",
+                )
+            return adapter.load(bundle, into=into, device=device, allow=allow, strict=strict)
+
+
+def _import(name: str) -> AdapterModule:
+    entry = _ADAPTERS[name]
+    try:
+        module: AdapterModule = importlib.import_module(entry.module)  # type: ignore[assignment]
+    except ModuleNotFoundError as error:
+        if error.name not in entry.packages:
+            raise
+        raise MissingLibraryError(
+            f"{error.name} is not installed", hint=f"pip install 'safemodel[{entry.extra}]'"
+        ) from error
+    return module
+
+
+def _choose(obj: object) -> str:
+    """The adapter for an object: that of its class, or of what its containers hold."""
+    found: set[str] = set()
+    for leaf in _leaves(obj):
+        adapter = _by_class(type(leaf))
+        if adapter == _PREFERENCE[0]:
+            return adapter
+        if adapter is not None:
+            found.add(adapter)
+        elif leaf is obj and not isinstance(obj, (*_CONTAINERS, *_PLAIN)):
+            kind = type(obj)
+            raise UnsavableError(
+                f"no adapter for {kind.__module__}.{kind.__qualname__}",
+                hint="save its state instead: plain containers, numbers, strings and arrays",
+            )
+    return next((name for name in _PREFERENCE if name in found), "numpy")
+
+
+_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, bytearray, slice, range)
+
+
+def _by_class(kind: type) -> str | None:
+    for base in kind.__mro__:
+        adapter = _PACKAGES.get(base.__module__.partition(".")[0])
+        if adapter is not None:
+            return adapter
+    return None
+
+
+def _leaves(obj: object) -> Iterator[object]:
+    """The object if it is no container, else what its containers hold; each container once."""
+    seen: set[int] = set()
+    stack = [obj]
+    while stack:
+        item = stack.pop()
+        if not isinstance(item, _CONTAINERS) or _by_class(type(item)) is not None:
+            yield item
+        elif id(item) not in seen:
+            seen.add(id(item))
+            if isinstance(item, dict):
+                stack.extend(item.keys())
+                stack.extend(item.values())
+            else:
+                stack.extend(item)
+
+
+def _signers(
+    signer: SigningKey | Sequence[SigningKey] | _OwnKey | None,
+) -> Sequence[SigningKey]:
+    if signer is None:
+        return ()
+    if not isinstance(signer, _OwnKey):
+        return signer if isinstance(signer, Sequence) else (signer,)
+    from safemodel.trust.store import own_signer
+
+    own = own_signer(notice=_notice)
+    if own is None:
+        _notice("saved unsigned: there is no folder for your key (set SAFEMODEL_CONFIG to one)")
+        return ()
+    return (own,)
+
+
+def _notice(line: str) -> None:
+    import logging
+
+    logging.getLogger("safemodel").warning("safemodel: %s", line)

@@ -47,11 +47,12 @@ def _encode_array(obj: Any, path: str, encoder: Encoder) -> Node:
         node["class"] = type(obj).__name__
     if not array.flags.writeable:
         node["readonly"] = True
-    encoder.add_array(_part(array, path, node))
+    encoder.add_array(part(array, path, node))
     return node
 
 
-def _part(array: Array, path: str, node: Node) -> Part:
+def part(array: Array, path: str, node: Node) -> Part:
+    """What `Encoder.add_array` needs to know of an array."""
     dtype = array.dtype
     stored, unit = stored_as(dtype)
     strides = array.strides
@@ -276,9 +277,8 @@ def _items(array: Array, dtype: str) -> Array:
     return np.asarray(_Items(array, dtype))
 
 
-def check_bytes(buffer: memoryview, decoder: Decoder) -> None:
-    """Refuse a buffer of booleans with bytes other than 0 and 1."""
-    decoder.charge(len(buffer))
+def check_bytes(buffer: memoryview) -> None:
+    """Refuse stored booleans with bytes other than 0 and 1."""
     if len(buffer) and np.frombuffer(buffer, np.uint8).max() > 1:
         raise ArchitectureError("a boolean that is neither 0 nor 1")
 

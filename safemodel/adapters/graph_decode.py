@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from safemodel import limits
 from safemodel.adapters.graph import audit, frozen_depth
@@ -62,13 +62,15 @@ def decode(
     *,
     builders: Mapping[str, Builder],
     parsers: Mapping[str, Parser],
+    context: Mapping[str, object] | None = None,
 ) -> object:
-    """Rebuild the object that `encode` was given.
+    """Rebuild the object that `encode` was given. `context` is what builders find in
+    `decoder.scratch`.
 
     Raises:
         ArchitectureError: anything about the graph that must not be.
     """
-    return Decoder(graph, source, builders, parsers).run()
+    return Decoder(graph, source, builders, parsers, context or {}).run()
 
 
 class Decoder:
@@ -80,7 +82,9 @@ class Decoder:
         source: TensorSource,
         builders: Mapping[str, Builder],
         parsers: Mapping[str, Parser],
+        context: Mapping[str, object],
     ) -> None:
+        self.scratch: dict[str, Any] = dict(context)  # what builders of one family share
         self._root, self._nodes = audit(graph)
         frozen_depth(self._nodes)
         self._source = source

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from safemodel import limits
 from safemodel.adapters.graph import audit, frozen_depth, renumber
@@ -68,6 +68,7 @@ class Encoder:
         fallback: Handler | None,
         root_name: str,
     ) -> None:
+        self.scratch: dict[str, Any] = {}  # what handlers of one family share among each other
         self._handlers = dict(handlers)
         self._inlines = dict(inlines)
         self._fallback = fallback
@@ -157,11 +158,15 @@ class Encoder:
                 node[key] = stored_as[name]
             tensors.append(TensorData(TensorSpec(stored_as[name], dtype, shape), pieces))
         renamed: dict[str, JsonValue] = {
-            short: name[: limits.MAX_TENSOR_NAME]
+            short: _printable(name[: limits.MAX_TENSOR_NAME])
             for name, short in stored_as.items()
             if short != name
         }
         return tuple(tensors), renamed
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()  # JSON has no lone surrogates
 
 
 def _unique(names: list[str]) -> list[str]:

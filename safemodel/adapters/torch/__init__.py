@@ -1,0 +1,140 @@
+"""The PyTorch adapter: state of any kind.
+
+State dicts, the state of optimizers, schedulers and gradient scalers, random number generators,
+and any nesting of containers, tensors and plain values. Modules, optimizers and schedulers are
+code: given to `save`, their state is saved; to load it, give an object to put it `into`.
+`torch.load` and `torch.save`, which unpickle and pickle, are never called. Implements
+spec/object-graph.md, "PyTorch kinds".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy
+import torch
+
+from safemodel.adapters.graph_decode import decode
+from safemodel.adapters.graph_encode import encode
+from safemodel.adapters.protocol import Saved
+from safemodel.adapters.torch import into as into_state
+from safemodel.adapters.torch import tables
+from safemodel.adapters.torch.decoding import BUILDERS, PARSERS, storage_of, typed
+from safemodel.adapters.torch.encoding import HANDLERS, INLINES
+from safemodel.errors import ArchitectureError, UnsavableError, UsageError
+
+if TYPE_CHECKING:
+    from safemodel.bundle.tensor import Tensor
+    from safemodel.bundle.verified import VerifiedBundle
+    from safemodel.format.canonical_json import JsonValue
+
+NAME: Final = "torch"
+VERSION: Final = 1
+FRAMEWORK: Final = "torch"
+
+# How stored items look as a tensor; the reverse of tables.DTYPES, where that has one answer.
+_VIEWS: Final = {
+    stored: dtype
+    for name, (dtype, stored, unit) in tables.DTYPES.items()
+    if unit == () and not re.search(r"bits|u?int[1-7]$|float4", name)
+}
+_CLASS_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")
+
+
+def save(obj: object, *, allow: Sequence[type] = ()) -> Saved:
+    """Turn nested state, or the state of a module, an optimizer or a scheduler, into tensors.
+
+    Raises:
+        UnsavableError: part of it can't be represented; `place` is its path.
+    """
+    architecture: dict[str, JsonValue] = {}
+    kind = into_state.kind_of(obj)
+    state = obj
+    if kind is not None:
+        stateful: Any = obj
+        state = stateful.state_dict()
+        architecture["state_of"] = {"kind": kind, "class": tables.kind_name(obj)[:200]}
+    elif isinstance(obj, torch.nn.Module | torch.optim.Optimizer):
+        raise UnsavableError("a lazy module that was never run", hint="run it once")
+    encoded = encode(state, handlers=HANDLERS, inlines=INLINES)
+    architecture["graph"] = encoded.graph
+    versions = {"numpy": numpy.__version__, "torch": str(torch.__version__)}
+    return Saved(architecture, encoded.tensors, versions)
+
+
+def load(
+    bundle: VerifiedBundle,
+    *,
+    into: object | None = None,
+    device: object | None = None,
+    allow: Sequence[type] = (),
+    strict: bool = True,
+) -> object:
+    """Rebuild the state; or put it into a module, an optimizer or a scheduler.
+
+    `into=dict` gives the bare state dict of a module or optimizer that was saved. Tensors are
+    views of the verified bytes, on the CPU unless `device` says otherwise.
+
+    Raises:
+        ArchitectureError: it must not be built, or is the state of an object that has to be given.
+        StateMismatchError: the state does not fit `into`, which is unchanged.
+    """
+    kind, class_name = _check_architecture(bundle.manifest.architecture)
+    if into is None and kind is not None:
+        raise ArchitectureError(
+            f"this archive holds the state of a {class_name}, not the {kind} itself",
+            hint=f"pass into={kind} to load it into yours, or into=dict for the bare state dict",
+        )
+    target = None if into is None or into is dict else into_state.check_target(into, kind)
+    context = {"device": None if device is None else _device(device)}
+    if target is not None and device is not None:
+        raise UsageError("device= with into=: the state goes where the object is")
+    bundle.load_weights()
+    graph = bundle.manifest.architecture["graph"]  # type: ignore[index,call-overload]  # checked
+    state = decode(graph, bundle, builders=BUILDERS, parsers=PARSERS, context=context)
+    return state if target is None else into_state.put(state, target, strict=strict)
+
+
+def _device(device: object) -> torch.device:
+    try:
+        return torch.device(device)  # type: ignore[call-overload,no-any-return]  # from the caller
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(f"not a device: {device!r}") from error
+
+
+def _check_architecture(architecture: JsonValue) -> tuple[str | None, str]:
+    if type(architecture) is not dict or not (
+        {"graph"} <= architecture.keys() <= {"graph", "state_of"}
+    ):
+        raise ArchitectureError("the architecture of state is an object graph and what it is of")
+    if "state_of" not in architecture:
+        return None, ""
+    owner = architecture["state_of"]
+    if type(owner) is not dict or owner.keys() != {"kind", "class"}:
+        raise ArchitectureError("state_of has a kind and a class")
+    kind, class_name = owner["kind"], owner["class"]
+    if type(kind) is not str or kind not in into_state.KINDS:
+        raise ArchitectureError(f"state of an unknown kind {kind!r:.60}")
+    if type(class_name) is not str or not _CLASS_NAME.fullmatch(class_name):
+        raise ArchitectureError("state of a class without a name")
+    return kind, class_name
+
+
+def view(tensor: Tensor) -> torch.Tensor:
+    """A stored tensor as a PyTorch tensor over the same memory.
+
+    Raises:
+        ArchitectureError: a boolean that is neither 0 nor 1.
+    """
+    from safemodel.adapters import arrays
+    from safemodel.adapters.memory import c_strides
+
+    if tensor.dtype == "BOOL":
+        arrays.check_bytes(tensor.buffer)
+    shape = tensor.shape
+    made: torch.Tensor = typed(
+        storage_of(tensor), _VIEWS[tensor.dtype], 0, shape, c_strides(shape, 1)
+    )
+    return made

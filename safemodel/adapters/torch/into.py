@@ -1,0 +1,271 @@
+"""State put into an object that the caller made: a module, an optimizer, a scheduler, a scaler.
+
+Everything is compared before anything is changed. The object decides which entries there are; the
+archive only gives values, so no attribute can be added or shadowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from safemodel.adapters.protocol import LoadReport, Mismatch
+from safemodel.adapters.torch import tables
+from safemodel.errors import ArchitectureError, StateMismatchError, UsageError
+
+KINDS: Final[Mapping[str, type]] = {
+    "module": torch.nn.Module,
+    "optimizer": torch.optim.Optimizer,
+    "scheduler": torch.optim.lr_scheduler.LRScheduler,
+    "scaler": torch.amp.GradScaler,
+}
+
+# The state of optimizers, entry by entry; fused kernels trust the shapes.
+_LIKE_PARAMETER: Final = frozenset(
+    {
+        "acc_delta", "ax", "exp_avg", "exp_avg_sq", "exp_inf", "max_exp_avg_sq",
+        "momentum_buffer", "prev", "square_avg", "grad_avg", "step_size", "sum",
+    }
+)  # fmt: skip
+_ONE_NUMBER: Final = frozenset({"step", "eta", "mu", "mu_product"})
+# What schedulers add to the groups of an optimizer, and newer versions to their own.
+_GROUP_EXTRAS: Final = frozenset(
+    {
+        "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr", "param_names",
+        "decoupled_weight_decay",
+    }
+)  # fmt: skip
+
+
+def kind_of(obj: object) -> str | None:
+    """Which kind of object with state this is, if any."""
+    return next((kind for kind, base in KINDS.items() if isinstance(obj, base)), None)
+
+
+def check_target(into: object, saved: str | None) -> object:
+    """The object to put state of the saved kind into.
+
+    Raises:
+        UsageError: not an object with state.
+        StateMismatchError: of another kind than what was saved.
+    """
+    kind = kind_of(into)
+    if kind is None:
+        raise UsageError(
+            f"into= is a {tables.kind_name(into)}, which has no state to replace",
+            hint="pass a module, an optimizer, a scheduler, a gradient scaler, or dict",
+        )
+    if saved is not None and saved != kind:
+        raise StateMismatchError(f"the archive holds the state of a {saved}, into= is a {kind}")
+    return into
+
+
+def put(state: object, into: Any, *, strict: bool) -> LoadReport:
+    """Replace the state of `into`, all of it or (not strict) what fits.
+
+    Raises:
+        StateMismatchError: it does not fit; `into` is unchanged.
+    """
+    if not isinstance(state, dict):
+        raise ArchitectureError("the state of an object must be a dictionary")
+    if isinstance(into, torch.nn.Module):
+        report, fitting = _compare_modules(state, into)
+    elif isinstance(into, torch.optim.Optimizer):
+        report, fitting = _compare_optimizers(state, into)
+    else:
+        report, fitting = _compare_plain(state, into.state_dict())
+    if strict and not report.complete:
+        raise StateMismatchError(
+            str(report), hint="pass strict=False to load what fits and get a report of the rest"
+        )
+    _load(fitting, into)
+    return report
+
+
+def _load(state: dict[Any, Any], into: Any) -> None:
+    try:
+        if isinstance(into, torch.nn.Module):
+            # Parameters without memory take the loaded ones for their own.
+            empty = any(value.is_meta for value in _tensors(into.state_dict().values()))
+            into.load_state_dict(state, strict=False, assign=empty)
+        elif state:
+            into.load_state_dict(state)
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise StateMismatchError(f"the object refused its state: {error!s:.300}") from error
+
+
+def _tensors(values: Any) -> Iterator[torch.Tensor]:
+    return (value for value in values if isinstance(value, torch.Tensor))
+
+
+class _Findings:
+    """A report in the making."""
+
+    def __init__(self) -> None:
+        self.missing: list[str] = []
+        self.unexpected: list[str] = []
+        self.mismatched: list[Mismatch] = []
+
+    def report(self) -> LoadReport:
+        return LoadReport(tuple(self.missing), tuple(self.unexpected), tuple(self.mismatched))
+
+    def compare_keys(self, own: Any, new: Any, prefix: str = "") -> list[Any]:
+        """Note which keys are on one side only; return those on both."""
+        self.missing += [f"{prefix}{key}" for key in own if key not in new]
+        self.unexpected += [f"{prefix}{key}" for key in new if key not in own]
+        return [key for key in own if key in new]
+
+    def mismatch(self, name: str, expected: str, found: str) -> None:
+        self.mismatched.append(Mismatch(name, expected, found))
+
+
+def _compare_modules(state: dict[Any, Any], module: Any) -> tuple[LoadReport, dict[Any, Any]]:
+    findings = _Findings()
+    own = module.state_dict()
+    fitting = type(state)()
+    if hasattr(state, "_metadata"):
+        fitting._metadata = state._metadata
+    for key in findings.compare_keys(own, state):
+        expected, found = own[key], state[key]
+        if is_lazy(expected) or _describe(expected) == _describe(found):
+            fitting[key] = found
+        else:
+            findings.mismatch(str(key), _describe(expected), _describe(found))
+    return findings.report(), fitting
+
+
+def _describe(value: object) -> str:
+    if not isinstance(value, torch.Tensor):
+        return type(value).__name__
+    layout = "" if value.layout is torch.strided else f" {value.layout}".replace("torch.", "")
+    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}{layout}"
+
+
+def _compare_plain(state: dict[Any, Any], own: dict[Any, Any]) -> tuple[LoadReport, dict[Any, Any]]:
+    findings = _Findings()
+    fitting = _fit_dict(state, own, "", findings)
+    # What the object has and the archive lacks stays as it was.
+    return findings.report(), fitting
+
+
+def _fit_dict(new: Any, own: Any, prefix: str, findings: _Findings) -> dict[Any, Any]:
+    fitting = dict(own) if prefix else {}
+    for key in findings.compare_keys(own, new, prefix):
+        fitting[key] = _fit(new[key], own[key], f"{prefix}{key}", findings)
+    return fitting
+
+
+def _fit(new: Any, own: Any, name: str, findings: _Findings) -> Any:
+    """The new value if it is of the kind of the object's own, else its own."""
+    if type(own) is dict and type(new) is dict and own and all(type(key) is str for key in own):
+        return _fit_dict(new, own, f"{name}.", findings)
+    if type(own) is list and type(new) is list and any(type(item) is dict for item in own):
+        if len(own) == len(new):
+            pairs = enumerate(zip(new, own, strict=True))
+            return [_fit(a, b, f"{name}.{index}", findings) for index, (a, b) in pairs]
+    elif own is None or new is None or _sort(own) == _sort(new):
+        if type(new) in _PLAIN_STATE and _same_shape(own, new):
+            return new
+    findings.mismatch(name, _describe(own), _describe(new))
+    return own
+
+
+_PLAIN_STATE: Final = (type(None), bool, int, float, str, list, tuple, dict, torch.Tensor)
+
+
+def _sort(value: object) -> type:
+    kind = type(value)
+    if kind in (bool, int, float):
+        return float
+    return list if kind is tuple else dict if isinstance(value, dict) else kind
+
+
+def _same_shape(own: object, new: object) -> bool:
+    if isinstance(own, torch.Tensor) and isinstance(new, torch.Tensor):
+        return _describe(own) == _describe(new)
+    return True
+
+
+def _compare_optimizers(
+    state: dict[Any, Any], optimizer: Any
+) -> tuple[LoadReport, dict[Any, Any]]:
+    findings = _Findings()
+    own = optimizer.state_dict()
+    findings.compare_keys(own, state)
+    groups = _fit_groups(state.get("param_groups"), own["param_groups"], findings)
+    entries = state.get("state")
+    if groups is None or type(entries) is not dict:
+        # Nothing fits when the parameters do not: not strict changes nothing about it.
+        raise StateMismatchError(
+            str(findings.report()) if groups is None else "the state must be a dictionary",
+            hint="make the optimizer over the same parameters, in the same groups",
+        )
+    numbers = [number for group in own["param_groups"] for number in group["params"]]
+    parameters = [value for group in optimizer.param_groups for value in group["params"]]
+    shapes = dict(zip(numbers, parameters, strict=True))
+    fitting: dict[Any, Any] = {}
+    for number, entry in entries.items():
+        if number not in shapes or type(entry) is not dict:
+            findings.unexpected.append(f"state.{number}")
+        elif _entry_fits(entry, shapes[number], f"state.{number}", findings):
+            fitting[number] = entry
+    findings.missing += [f"state.{n}" for n in own["state"] if n not in entries]
+    return findings.report(), {"state": fitting, "param_groups": groups}
+
+
+def _fit_groups(groups: Any, own: list[Any], findings: _Findings) -> list[Any] | None:
+    if type(groups) is not list or any(type(group) is not dict for group in groups):
+        findings.mismatch("param_groups", f"{len(own)} groups", "something else")
+        return None
+    sizes = [len(group["params"]) for group in own]
+    given = [len(group["params"]) if _is_list(group.get("params")) else -1 for group in groups]
+    if sizes != given:
+        findings.mismatch("param_groups", f"{sizes} parameters", f"{given}")
+        return None
+    fitted = []
+    for index, (group, mine) in enumerate(zip(groups, own, strict=True)):
+        result = dict(mine)  # options that the archive does not know stay as they are
+        for key, value in group.items():
+            name = f"param_groups.{index}.{key}"
+            if key == "params":
+                continue
+            if key in _GROUP_EXTRAS and key not in mine:
+                result[key] = value
+            elif key not in mine:
+                findings.unexpected.append(name)
+            elif mine[key] is None or value is None or _option_fits(mine[key], value):
+                result[key] = value
+            else:
+                findings.mismatch(name, _describe(mine[key]), _describe(value))
+        fitted.append(result)
+    return fitted
+
+
+def _is_list(value: object) -> bool:
+    return type(value) is list
+
+
+def _option_fits(own: Any, new: Any) -> bool:
+    numbers = (bool, int, float, torch.Tensor)
+    if isinstance(own, numbers) and isinstance(new, numbers):
+        return not isinstance(new, torch.Tensor) or new.numel() == 1
+    return _sort(own) == _sort(new)
+
+
+def _entry_fits(entry: dict[Any, Any], parameter: Any, name: str, findings: _Findings) -> bool:
+    fits = True
+    for key, value in entry.items():
+        if not isinstance(value, torch.Tensor):
+            continue
+        expected = None
+        if key in _LIKE_PARAMETER and value.shape != parameter.shape:
+            expected = f"{list(parameter.shape)}"
+        if key in _ONE_NUMBER and value.numel() != 1:
+            expected = "one number"
+        if expected is not None:
+            findings.mismatch(f"{name}.{key}", expected, _describe(value))
+            fits = False
+    return fits

@@ -78,7 +78,8 @@ def _check_version(wanted: str, version: str | None) -> None:
         actual = Version(version)
         if _is_specifier(wanted):
             # A release candidate is not what `>=3` asks for; `>=3rc1` says that it is.
-            fits = SpecifierSet(wanted).contains(actual)
+            specifier = SpecifierSet(wanted)
+            fits = specifier.contains(actual, prereleases=bool(specifier.prereleases))
         else:
             fits = actual == Version(wanted)
     except InvalidVersion:

@@ -208,7 +208,7 @@ def write_new(path: str | os.PathLike[str], data: bytes, *, mode: int) -> None:
             hint="choose another name, or move the old key away",
         ) from error
     except (OSError, ValueError) as error:
-        raise KeyFileError(f"can't be written: {_reason(error)}", path=name) from error
+        raise KeyFileError(f"can't be written: {reason(error)}", path=name) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -216,7 +216,7 @@ def write_new(path: str | os.PathLike[str], data: bytes, *, mode: int) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         Path(name).unlink(missing_ok=True)
-        raise KeyFileError(f"can't be written: {_reason(error)}", path=name) from error
+        raise KeyFileError(f"can't be written: {reason(error)}", path=name) from error
 
 
 def _name_of(source: str | os.PathLike[str] | bytes) -> str | None:
@@ -238,7 +238,7 @@ def _read(source: str | os.PathLike[str] | bytes) -> bytes:
         with open(name, "rb") as file:
             return _bounded(file.read(MAX_KEY_FILE + 1))
     except (OSError, ValueError) as error:
-        raise KeyFileError(f"the key can't be read: {_reason(error)}") from error
+        raise KeyFileError(f"the key can't be read: {reason(error)}") from error
 
 
 def _read_environment(variable: str) -> bytes:
@@ -280,8 +280,10 @@ def _guess(data: bytes) -> str:
 
 
 def _refuse_label(label: bytes) -> NoReturn:
-    text = label.decode("ascii").lower()
-    raise KeyFileError(f"holds a {text}, not a key", hint=_OTHER_LABELS.get(label, _KINDS_HINT))
+    raise KeyFileError(
+        f"PEM of the kind {label.decode('ascii')!r}, which is not used here",
+        hint=_OTHER_LABELS.get(label, _KINDS_HINT),
+    )
 
 
 def _canonical_der(text: bytes) -> bytes:
@@ -301,7 +303,7 @@ def _canonical_der(text: bytes) -> bytes:
     try:
         key = serialization.load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise KeyFileError(f"not a public key: {_reason(error)}", hint=_KINDS_HINT) from error
+        raise KeyFileError(f"not a public key: {reason(error)}", hint=_KINDS_HINT) from error
     der = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -352,7 +354,7 @@ def _describe(key: object) -> str:
     return f"{kind} {size}" if isinstance(size, int) else kind
 
 
-def _reason(error: Exception) -> str:
-    """An exception of the library or the system in a few words, without its path and number."""
+def reason(error: Exception) -> str:
+    """Say an exception of the library or the system in a few words, without its path and number."""
     text = getattr(error, "strerror", None) or str(error)
     return str(text).split("\n", 1)[0][:200].rstrip(".").lower()

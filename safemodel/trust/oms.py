@@ -9,6 +9,7 @@ why. Spec: spec/signing.md, "OMS statement" and "Adopted folders".
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -286,15 +287,17 @@ def _check_ignored(names: set[str], ignored: tuple[str, ...]) -> None:
     Ignored paths that lie elsewhere do no harm here, since no file is excused on their
     account: the stock tool names git's files, the signature file, or absolute paths.
     """
-    tops = {path.rstrip("/") for path in ignored}
-    if any(path in ("", SINGLE_FILE) or ".." in path.split("/") for path in tops):
-        raise SignatureFormatError("ignores the whole folder, or what lies outside of it")
-    for name in names:
-        parts = name.split("/")
-        # Every folder of a listed file, and the file itself.
-        for end in range(1, len(parts) + 1):
-            if "/".join(parts[:end]) in tops and not is_signature_name(name):
-                raise SignatureFormatError("is both listed and ignored", place=name)
+    # With a last slash, a file and what lies below a folder are both found by their beginning.
+    listed = sorted(f"{name}/" for name in names if not is_signature_name(name))
+    for path in ignored:
+        parts = [part for part in path.split("/") if part not in ("", SINGLE_FILE)]
+        if not parts or ".." in parts:
+            raise SignatureFormatError("ignores the whole folder, or what lies outside of it")
+        start = "/".join(parts) + "/"
+        found = bisect_left(listed, start)
+        inside = found < len(listed) and listed[found].startswith(start)
+        if inside and not path.startswith("/"):
+            raise SignatureFormatError("is both listed and ignored", place=listed[found][:-1])
 
 
 def _check_chunks(chunks: Chunks, name: str) -> None:

@@ -18,10 +18,10 @@ from types import MappingProxyType
 from typing import Final
 
 from safemodel import limits
-from safemodel.errors import FormatError, KeyFileError, UsageError, locating
+from safemodel.errors import FormatError, JsonError, KeyFileError, UsageError, locating
 from safemodel.format.canonical_json import JsonValue
 from safemodel.trust import policy, strict_json
-from safemodel.trust.keys import PublicKey, Signer
+from safemodel.trust.keys import PublicKey, Signer, reason
 from safemodel.trust.policy import TrustedKey
 
 OWN_KEY_FILE: Final = "own.key"
@@ -69,7 +69,7 @@ def own_signer(
     if folder is None:
         return None
     path = folder / OWN_KEY_FILE
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    if _exists(path):
         return _load_own(path)
     if not create:
         return None
@@ -85,9 +85,21 @@ def own_signer(
     return signer
 
 
+def _exists(path: Path) -> bool:
+    """Whether the file is there. A folder that may not be entered is as good as none.
+
+    Programs in containers often have the home of someone else.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    except OSError as error:
+        raise KeyFileError(f"can't be read: {reason(error)}", path=str(path)) from error
+    return True
+
+
 def _load_own(path: Path) -> Signer:
-    """The key in the file; `FileNotFoundError` if there is none."""
-    path.stat()
     try:
         return Signer.load(path)
     except KeyFileError as error:
@@ -135,6 +147,15 @@ def _write_temporary(path: Path, data: bytes) -> Path:
     return Path(name)
 
 
+def _replace(path: Path, data: bytes) -> None:
+    temporary = _write_temporary(path, data)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class TrustStore:
     """The keys of others, by key id, each with the names that it counts for."""
@@ -145,16 +166,14 @@ class TrustStore:
     def load(cls) -> TrustStore:
         """The store of this user; empty if there is none yet."""
         path = _path()
-        if path is None:
+        if path is None or not _exists(path):
             return cls()
         try:
             with open(path, "rb") as file:
                 data = file.read(limits.MAX_TRUST_STORE + 1)
-        except (FileNotFoundError, NotADirectoryError):
-            return cls()
         except OSError as error:
             raise KeyFileError(
-                f"the trust store can't be read: {error.strerror}", path=str(path)
+                f"the trust store can't be read: {reason(error)}", path=str(path)
             ) from error
         with locating(path=str(path)):
             return cls.parse(data)
@@ -166,7 +185,7 @@ class TrustStore:
             return cls(
                 MappingProxyType(_parse(strict_json.parse(data, max_size=limits.MAX_TRUST_STORE)))
             )
-        except (FormatError, UsageError) as error:
+        except (FormatError, KeyFileError, UsageError) as error:
             raise KeyFileError(
                 f"not a trust store: {error.message}", place=error.place, hint=_REPAIR
             ) from error
@@ -249,11 +268,10 @@ def _editing() -> Iterator[dict[str, TrustedKey]]:
         with _locked(path.with_suffix(".lock")):
             keys = dict(TrustStore.load().keys)
             yield keys
-            temporary = _write_temporary(path, TrustStore(keys).encode())
-            os.replace(temporary, path)
+            _replace(path, TrustStore(keys).encode())
     except OSError as error:
         raise KeyFileError(
-            f"the trust store can't be written: {error.strerror}", path=str(path)
+            f"the trust store can't be written: {reason(error)}", path=str(path)
         ) from error
 
 
@@ -275,7 +293,7 @@ def _parse(value: JsonValue) -> dict[str, TrustedKey]:
     strict_json.constant(found["version"], "version", VERSION)
     entries = found["keys"]
     if not isinstance(entries, dict):
-        raise KeyFileError("not a trust store: keys is not an object", hint=_REPAIR)
+        raise JsonError("keys is not an object")
     return {key_id: _parse_entry(key_id, entry) for key_id, entry in entries.items()}
 
 
@@ -286,7 +304,7 @@ def _parse_entry(key_id: str, value: JsonValue) -> TrustedKey:
     pem = strict_json.text(entry["public_key"], "public_key", max_size=limits.MAX_KEY_FILE)
     key = PublicKey.load(pem.encode("utf-8"))
     if key.key_id != key_id:
-        raise KeyFileError(f"not a trust store: {key_id[:64]!r} is not the id of its key")
+        raise JsonError(f"{key_id[:64]!r} is not the id of its key")
     names = tuple(
         strict_json.text(name, "a name", max_size=limits.MAX_MODEL_NAME)
         for name in strict_json.items(entry["names"], "names")

@@ -259,7 +259,7 @@ def _parse_directory(directory: bytes, count: int) -> list[tuple[str, int, int]]
         if len(directory) - at < _CENTRAL.size:
             raise ContainerError("a directory that ends within a header")
         values = _CENTRAL.unpack_from(directory, at)
-        crc32, size, name_length = values[7], values[8], values[10]
+        crc32, size, name_length = values[7], values[9], values[10]
         name_end = at + _CENTRAL.size + name_length
         end = name_end + values[11]
         if end > len(directory):

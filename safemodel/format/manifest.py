@@ -131,7 +131,7 @@ def _interpret(document: JsonValue) -> Manifest:
             hint="upgrade safemodel",
         )
     algorithm, files = _parse_files(fields)
-    said = fields.value("metadata")
+    said = fields.object("metadata")
     return Manifest(
         requires=requires,
         framework=fields.string("framework", _FRAMEWORK),

@@ -104,9 +104,8 @@ class Metadata:
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-def parse(value: JsonValue) -> Metadata:
+def parse(fields: Fields) -> Metadata:
     """Return the metadata that a decoded JSON object holds."""
-    fields = Fields(value, "metadata")
     return Metadata(
         name=fields.string("name", _NAME),
         version=fields.string("version", _VERSION),
@@ -155,21 +154,22 @@ def make(values: Mapping[str, object] | Metadata) -> Metadata:
     """
     if isinstance(values, Metadata):
         return values
-    given: dict[str, object] = {key: value for key, value in values.items() if value is not None}
+    given = dict(values)
     metrics, tags, lineage = given.get("metrics"), given.get("tags"), given.get("lineage")
     if isinstance(metrics, Mapping):
         given["metrics"] = {key: _decimal(key, value) for key, value in metrics.items()}
     if isinstance(tags, (list, tuple, set, frozenset)) and all(isinstance(t, str) for t in tags):
         given["tags"] = sorted(set(tags))
-    if "datasets" in given:
-        given["datasets"] = _given_references(given["datasets"])
+    given["datasets"] = _given_references(given.get("datasets"))
     if isinstance(lineage, Mapping):
-        given["lineage"] = {
-            key: _given_references(value) if key in ("base_models", "sources") else value
-            for key, value in lineage.items()
-        }
+        given["lineage"] = _saying(
+            {
+                key: _given_references(value) if key in ("base_models", "sources") else value
+                for key, value in lineage.items()
+            }
+        )
     try:
-        return parse(canonical_json.checked({k: v for k, v in given.items() if not _is_empty(v)}))
+        return parse(Fields(canonical_json.checked(_saying(given)), "metadata"))
     except FormatError as error:
         raise UsageError(error.message, place=error.place or "metadata") from None
 
@@ -240,8 +240,14 @@ def _decimal(key: object, value: object) -> object:
     return value
 
 
-def _is_empty(value: object) -> bool:
-    return isinstance(value, (str, list, dict)) and not value
+def _saying(given: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what says nothing: None, and empty values of the fields that are not verbatim."""
+    said = {key: value for key, value in given.items() if value is not None}
+    return {
+        key: value
+        for key, value in said.items()
+        if value or not isinstance(value, (str, list, dict)) or str(key).startswith(("scan", "x-"))
+    }
 
 
 def _given_references(value: object) -> object:

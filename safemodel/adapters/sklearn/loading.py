@@ -1,0 +1,237 @@
+"""Nodes of an object graph to estimators: the half of the adapter that runs at load.
+
+An estimator is made in three steps. `create` makes an empty instance of a class of the table (its
+`__init__` never runs); `fill` puts the decoded attributes into it, plain values that nothing looks
+at yet; `check`, when the whole graph exists, compares them with the state schema. No method of an
+object from the archive is called before every check of the whole graph has passed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from safemodel.adapters.graph_decode import Builder, Decoder, Node
+from safemodel.adapters.sklearn import packed, sparse
+from safemodel.adapters.sklearn.library import ENTRIES, SCHEMAS, Entry
+from safemodel.adapters.sklearn.library import entry as entry_of
+from safemodel.adapters.sklearn.parts import FUNCTIONS, Part, build_part, part_classes
+from safemodel.adapters.sklearn.spec import Scope, SpecError
+from safemodel.adapters.sklearn.text import NotSimpleError
+from safemodel.errors import ArchitectureError, NotAllowedError
+
+if TYPE_CHECKING:
+    from safemodel.format.canonical_json import JsonValue
+
+
+class Loading:
+    """One load: what the caller allows, which release saved, and the builders for both."""
+
+    def __init__(self, saved_by: str, allow: frozenset[str]) -> None:
+        self._saved_by = saved_by
+        self._allow = allow
+        self._trees: dict[int, tuple[Entry, list[Any], list[int]]] = {}
+        self.estimators: list[tuple[Any, Entry]] = []
+
+    def builders(self) -> Mapping[str, Builder]:
+        """Return the builders of the kinds of this adapter."""
+        return {
+            "sklearn.estimator": Builder(
+                self._create,
+                self._fill,
+                self._check,
+                fields=frozenset({"class", "state", "trees"}),
+                required=frozenset({"class", "state"}),
+            ),
+            "sklearn.part": Builder(
+                _create_part,
+                _fill_part,
+                _check_part,
+                fields=frozenset({"class", "arguments"}),
+            ),
+            "sklearn.function": Builder(_create_function, fields=frozenset({"name"})),
+            "sklearn.tree": Builder(
+                packed.create_tree,
+                fields=frozenset({"nodes", "values", "features", "classes", "depth"}),
+            ),
+            "scipy.sparse": Builder(_create_sparse, fields=frozenset({"class", "shape", "arrays"})),
+        }
+
+    def _create(self, node: Node, decoder: Decoder) -> object:
+        entry = _entry(node["class"])
+        if "trees" in node:
+            if not isinstance(decoder, packed.Streamer):
+                raise ArchitectureError("a forest outside a model of scikit-learn")
+            try:
+                self._trees[id(node)] = packed.decode(node["trees"], decoder)
+            except SpecError as error:
+                raise _refused(entry, error.below(".estimators_")) from None
+        made: object = entry.kind.__new__(entry.kind)
+        return made
+
+    def _fill(self, obj: Any, node: Node, decoder: Decoder) -> None:
+        state = node["state"]
+        if type(state) is not dict:
+            raise ArchitectureError("the state of an estimator must be an object")
+        values = {name: decoder.value(value) for name, value in state.items()}
+        vars(obj).update(values)
+
+    def _check(self, obj: Any, node: Node, decoder: Decoder) -> None:
+        entry = _entry(node["class"])
+        state = vars(obj)
+        try:
+            if "trees" in node:
+                if "estimators_" in state:
+                    raise SpecError("is there twice", ".estimators_")
+                state["estimators_"] = packed.fill(
+                    *self._trees[id(node)],
+                    node["trees"],  # type: ignore[arg-type]  # packed.decode has checked it
+                    decoder,
+                )
+            entry.check(state, Scope(estimators=ENTRIES, allows=self._allow.__contains__))
+        except NotSimpleError as error:
+            raise NotAllowedError(
+                f"{entry.schema.name}: {error.message}",
+                place=error.path.lstrip("."),
+                hint=f"if you trust it, load with allow=[{'token_pattern:' + error.pattern!r}]",
+            ) from None
+        except SpecError as error:
+            raise _refused(entry, error) from None
+        for name in entry.schema.private:
+            if name in state:
+                state[name] = _private(state[name])
+        self.estimators.append((obj, entry))
+
+    def finish(self) -> None:
+        """Say once what scikit-learn itself says for each estimator of another release."""
+        from sklearn import __version__
+        from sklearn.exceptions import InconsistentVersionWarning
+
+        if self._saved_by == __version__:
+            return
+        for name in sorted({entry.schema.name for _, entry in self.estimators}):
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=name,
+                    current_sklearn_version=__version__,
+                    original_sklearn_version=self._saved_by,
+                ),
+                stacklevel=4,
+            )
+
+
+def _refused(entry: Entry, error: SpecError) -> ArchitectureError:
+    return ArchitectureError(
+        f"{entry.schema.name}: {error.message}", place=error.path.lstrip(".") or None
+    )
+
+
+def _entry(name: JsonValue) -> Entry:
+    """Look a class up in the table.
+
+    Raises:
+        NotAllowedError: it is not there.
+        ArchitectureError: it is, but the installed release does not have it.
+    """
+    if type(name) is not str:
+        raise ArchitectureError("a class is named by a string")
+    if name not in SCHEMAS:
+        raise NotAllowedError(
+            f"{name!r:.200} is not a class that this release of safemodel builds",
+            hint="only classes with a state schema are built (docs/sklearn.md lists them)",
+        )
+    entry = entry_of(name)
+    if entry is None:
+        raise ArchitectureError(
+            f"{name} is not in the installed scikit-learn",
+            hint="install the release that saved the model: safemodel inspect shows it",
+        )
+    return entry
+
+
+def _private(value: Any) -> Any:
+    """Copy arrays that native code will rely on, so that no other array shares their memory."""
+    if type(value) in (list, tuple):
+        return type(value)(_private(item) for item in value)
+    return value.copy(order="K") if type(value) is np.ndarray else value
+
+
+# Parts
+
+
+def _part(node: Node) -> tuple[type, Part]:
+    for kind, part in part_classes().items():
+        if node["class"] == part.qualified:
+            return kind, part
+    raise NotAllowedError(f"{node['class']!r:.200} is not a class that safemodel builds")
+
+
+def _arguments(node: Node, decoder: Decoder) -> dict[str, Any]:
+    arguments = node["arguments"]
+    if type(arguments) is not dict:
+        raise ArchitectureError("the arguments of a part must be an object")
+    return {name: decoder.value(value) for name, value in arguments.items()}
+
+
+def _create_part(node: Node, decoder: Decoder) -> object:
+    kind, part = _part(node)
+    if part.late:
+        made: object = object.__new__(kind)
+        return made
+    try:
+        arguments = _arguments(node, decoder)
+        part.check(arguments)
+        return build_part(kind, part, arguments)
+    except SpecError as error:
+        raise ArchitectureError(f"{part.name}: {error.message}", place=error.path[1:]) from None
+
+
+def _fill_part(obj: Any, node: Node, decoder: Decoder) -> None:
+    if _part(node)[1].late:
+        vars(obj).update(_arguments(node, decoder))
+
+
+def _check_part(obj: Any, node: Node, decoder: Decoder) -> None:
+    part = _part(node)[1]
+    if not part.late:
+        return
+    try:
+        part.check(vars(obj))
+    except SpecError as error:
+        raise ArchitectureError(f"{part.name}: {error.message}", place=error.path[1:]) from None
+
+
+def _create_function(node: Node, decoder: Decoder) -> object:
+    name = node["name"]
+    if type(name) is not str or name not in FUNCTIONS:
+        raise NotAllowedError(f"{name!r:.100} is not a function that safemodel knows")
+    return FUNCTIONS[name][0]
+
+
+# Sparse matrices
+
+_INDICES: Final = frozenset({"indptr", "indices", "row", "col", "offsets"})
+
+
+def _create_sparse(node: Node, decoder: Decoder) -> object:
+    kinds = {name: kind for kind, name in sparse.sparse_classes().items()}
+    name, shape, arrays = node["class"], node["shape"], node["arrays"]
+    if type(name) is not str or name not in kinds:
+        raise NotAllowedError(f"{name!r:.100} is not a class that safemodel builds")
+    layout = name.partition("_")[0]
+    if type(arrays) is not dict or tuple(sorted(arrays)) != tuple(sorted(sparse.ARRAYS[layout])):
+        raise ArchitectureError(f"a {name} with other arrays than it must have")
+    if type(shape) is not list or len(shape) != 2:
+        raise ArchitectureError("a sparse matrix has two dimensions")
+    decoded = {key: decoder.value(arrays[key]) for key in sparse.ARRAYS[layout]}
+    for key in _INDICES & decoded.keys():
+        decoded[key] = _private(decoded[key])
+    size: Any = (shape[0], shape[1])
+    try:
+        sparse.check_arrays(layout, size, decoded)
+    except SpecError as error:
+        raise ArchitectureError(f"{name}: {error.message}", place=error.path[1:]) from None
+    return sparse.build(kinds[name], layout, size, decoded)

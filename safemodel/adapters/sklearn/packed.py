@@ -1,0 +1,294 @@
+"""The trees of a forest in a few tensors, and their estimators in a few values.
+
+The trees of one ensemble are equal but for their nodes and seeds: parameters and fitted
+attributes are stored once, seeds as one tensor, nodes and values as one tensor each. An ensemble
+that is not like that (someone changed a tree) is stored tree by tree, like any list.
+
+Fields of `trees` in the node of the ensemble: `class`; `common`, attributes that all trees have
+equal; `copied`, those among them of which each tree has its own copy; `features`, `classes`;
+tensors `counts`, `depths`, `seeds` (I64), `nodes`, `values`. Implements docs/sklearn.md, "Trees".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from safemodel.adapters import numpy as base
+from safemodel.adapters.graph_decode import Builder, Decoder, integer
+from safemodel.adapters.graph_encode import Encoder, Node, join
+from safemodel.adapters.sklearn import trees
+from safemodel.adapters.sklearn.library import ENTRIES, Entry
+from safemodel.adapters.sklearn.library import entry as entry_of
+from safemodel.adapters.sklearn.schema import MAX_FEATURES
+from safemodel.adapters.sklearn.spec import Scope, SpecError
+from safemodel.adapters.sklearn.trees import Geometry
+from safemodel.errors import ArchitectureError
+
+if TYPE_CHECKING:
+    from safemodel.bundle.verified import VerifiedBundle
+    from safemodel.format.canonical_json import JsonValue
+
+_MODULE: Final = "sklearn.tree._classes"
+_SEEDS: Final = 2**32 - 1
+_MAX_OUTPUTS: Final = 1 << 20
+_FIELDS: Final = frozenset(
+    ("class", "common", "copied", "features", "classes", "counts", "depths", "seeds", "nodes")
+) | {"values"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """The trees of one ensemble, found to be equal but for nodes and seeds."""
+
+    entry: Entry
+    trees: tuple[Any, ...]
+    seeds: tuple[int, ...]
+    common: dict[str, Any]
+    copied: tuple[str, ...]
+
+
+def tree_classes() -> tuple[type, ...]:
+    """Return the class of tree objects."""
+    from sklearn.tree._tree import Tree
+
+    return (Tree,)
+
+
+def pack(estimators: Any) -> Ensemble | None:
+    """Return what the trees of a list have in common, or None if they must be stored alone."""
+    if type(estimators) is not list or not estimators:
+        return None
+    kind = type(estimators[0])
+    if kind not in ENTRIES or kind.__module__ != _MODULE:
+        return None
+    if len(set(map(id, estimators))) != len(estimators):
+        return None
+    states = [vars(one) for one in estimators]
+    if any(
+        type(one) is not kind or state.keys() != states[0].keys()
+        for one, state in zip(estimators, states, strict=True)
+    ):
+        return None
+    built = [state.get("tree_") for state in states]
+    seeds: list[Any] = [state.get("random_state") for state in states]
+    if any(type(tree) not in tree_classes() for tree in built):
+        return None
+    if any(type(seed) is not int or not 0 <= seed <= _SEEDS for seed in seeds):
+        return None
+    geometry = trees.geometry_of(built[0])
+    if any(trees.geometry_of(tree) != geometry for tree in built):
+        return None
+    common, copied = {}, []
+    for name, first in states[0].items():
+        if name in ("tree_", "random_state"):
+            continue
+        values = [state[name] for state in states]
+        if not all(_equal(first, value) for value in values):
+            return None
+        if len(values) > 1 and not _immutable(first):
+            one = all(value is first for value in values)
+            if not one and len(set(map(id, values))) != len(values):
+                return None
+            copied += [] if one else [name]
+        common[name] = first
+    scope = Scope(estimators=ENTRIES, allows=lambda _: True)
+    ENTRIES[kind].check(states[0], scope)
+    return Ensemble(ENTRIES[kind], tuple(built), tuple(seeds), common, tuple(sorted(copied)))
+
+
+def _immutable(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str | np.generic)
+
+
+def _equal(first: Any, second: Any) -> bool:
+    """Whether two values are the same to the last bit, of kinds that can be copied."""
+    if first is second:
+        return True
+    if type(first) is not type(second):
+        return False
+    if isinstance(first, np.ndarray):
+        same = first.dtype == second.dtype and first.shape == second.shape
+        plain = first.flags.c_contiguous and second.flags.c_contiguous
+        if first.dtype.kind == "O" or not (same and plain):
+            return False
+        return bool(first.tobytes() == second.tobytes())
+    if type(first) is list:
+        return len(first) == len(second) and all(map(_equal, first, second))
+    if isinstance(first, float | np.floating):
+        return repr(first) == repr(second)
+    return _immutable(first) and bool(first == second)
+
+
+def encode(ensemble: Ensemble, path: str, encoder: Encoder) -> Node:
+    """Return the `trees` field, and store its tensors."""
+    built = ensemble.trees
+    for index, tree in enumerate(built):
+        try:
+            trees.check_live(tree)
+        except SpecError as error:
+            raise error.below(f".estimators_[{index}].tree_") from None
+    geometry = trees.geometry_of(built[0])
+    counts = [int(tree.node_count) for tree in built]
+    node: Node = {
+        "class": ensemble.entry.schema.qualified,
+        "common": {
+            name: encoder.value(ensemble.common[name], join(path, name))
+            for name in sorted(ensemble.common)
+        },
+        "copied": [*ensemble.copied],
+        "features": geometry.features,
+        "classes": [*geometry.classes],
+    }
+    numbers = {
+        "counts": counts,
+        "depths": [int(tree.max_depth) for tree in built],
+        "seeds": [*ensemble.seeds],
+    }
+    for key, values in numbers.items():
+        data = np.array(values, dtype="<i8")
+        encoder.store(node, key, join(path, key), "I64", data.shape, lambda data=data: (data,))  # type: ignore[misc]
+    total = sum(counts)
+    encoder.store(
+        node,
+        "nodes",
+        join(path, "nodes"),
+        "U8",
+        (total, trees.ROW),
+        lambda: trees.node_pieces(built),
+    )
+    encoder.store(
+        node,
+        "values",
+        join(path, "values"),
+        "F64",
+        (total, *geometry.width),
+        lambda: trees.value_pieces(built),
+    )
+    return node
+
+
+class Streamer(Decoder):
+    """A decoder that can also hand out a tensor row by row, so that it is never whole in memory."""
+
+    def __init__(
+        self, graph: JsonValue, bundle: VerifiedBundle, builders: Mapping[str, Builder]
+    ) -> None:
+        super().__init__(graph, bundle, builders, base.PARSERS, {})
+        self.bundle = bundle
+
+    @property
+    def streams(self) -> bool:
+        """Whether the graph has trees, which are read row by row."""
+        return any("trees" in node or node["kind"] == "sklearn.tree" for node in self._nodes)
+
+    def stream(self, name: JsonValue, dtype: str, row: tuple[int, ...]) -> tuple[str, int]:
+        """Claim a tensor of rows of one shape without reading it; return its name and length."""
+        if type(name) is not str or name not in self.bundle.tensors:
+            raise ArchitectureError(f"there is no tensor {name!r:.100}")
+        if name in self._claimed or name in self._tensors:
+            raise ArchitectureError(f"tensor {name!r:.100} is used twice, and must not be")
+        info = self.bundle.tensors[name]
+        if info.dtype != dtype or len(info.shape) < 1 or tuple(info.shape[1:]) != row:
+            found = f"{info.dtype} {list(info.shape)}"
+            raise ArchitectureError(f"tensor {name!r:.100} is {found}, not rows of {dtype} {row}")
+        self._claimed.add(name)
+        return name, info.shape[0]
+
+    def rows(self, nodes: str, values: str) -> trees.Rows:
+        """Return a reader of the rows of two streamed tensors."""
+        return lambda start, stop: (
+            self.bundle.rows(nodes, start, stop).buffer,
+            self.bundle.rows(values, start, stop).buffer,
+        )
+
+    def numbers(self, name: JsonValue, low: int, high: int) -> list[int]:
+        """Read a small tensor of integers, all of them between `low` and `high`."""
+        tensor = self.claim(name)
+        if tensor.dtype != "I64" or len(tensor.shape) != 1:
+            raise ArchitectureError("numbers must be a one-dimensional tensor of I64")
+        array = np.frombuffer(tensor.buffer, "<i8")
+        if len(array) and (array.min() < low or array.max() > high):
+            raise ArchitectureError(f"a number outside {low} to {high} in {name!r:.60}")
+        numbers: list[int] = array.tolist()
+        return numbers
+
+
+def geometry(node: Node) -> Geometry:
+    """Read the geometry of trees from a node."""
+    classes = node["classes"]
+    if type(classes) is not list or not 0 < len(classes) <= _MAX_OUTPUTS:
+        raise ArchitectureError("classes must be a list with one number an output")
+    counts = tuple(integer(count, 1, MAX_FEATURES, "classes") for count in classes)
+    return Geometry(integer(node["features"], 1, MAX_FEATURES, "features"), counts)
+
+
+def create_tree(node: Node, decoder: Decoder) -> Any:
+    """Build one tree that stands alone."""
+    if not isinstance(decoder, Streamer):
+        raise ArchitectureError("a tree outside a model of scikit-learn")
+    shape = geometry(node)
+    nodes, count = decoder.stream(node["nodes"], "U8", (trees.ROW,))
+    values, same = decoder.stream(node["values"], "F64", shape.width)
+    if count != same:
+        raise ArchitectureError(f"{count} nodes with {same} values")
+    depth = integer(node["depth"], 0, MAX_FEATURES, "depth")
+    try:
+        (tree,) = trees.build_all(shape, [count], [depth], decoder.rows(nodes, values))
+    except SpecError as error:
+        raise ArchitectureError(f"a tree that {error.message}") from None
+    return tree
+
+
+def decode(node: JsonValue, decoder: Streamer) -> tuple[Entry, list[Any], list[int]]:
+    """Build the trees of an ensemble: their class, the trees, and their seeds."""
+    if type(node) is not dict or node.keys() != _FIELDS:
+        raise ArchitectureError("trees has other fields than it must have")
+    name = node["class"]
+    found = entry_of(name) if type(name) is str else None
+    if found is None or found.schema.module != _MODULE:
+        raise ArchitectureError(f"{name!r:.100} is no class of trees")
+    shape = geometry(node)
+    counts = decoder.numbers(node["counts"], 1, MAX_FEATURES)
+    depths = decoder.numbers(node["depths"], 0, MAX_FEATURES)
+    seeds = decoder.numbers(node["seeds"], 0, _SEEDS)
+    nodes, total = decoder.stream(node["nodes"], "U8", (trees.ROW,))
+    values, same = decoder.stream(node["values"], "F64", shape.width)
+    if not counts or not len(counts) == len(depths) == len(seeds):
+        raise ArchitectureError("counts, depths and seeds must have one item a tree")
+    if not sum(counts) == total == same:
+        raise ArchitectureError(f"{sum(counts)} nodes counted, {total} stored, {same} values")
+    return found, list(trees.build_all(shape, counts, depths, decoder.rows(nodes, values))), seeds
+
+
+def fill(
+    entry: Entry, built: list[Any], seeds: list[int], node: Node, decoder: Decoder
+) -> list[Any]:
+    """Return the estimators of an ensemble around their trees, checked."""
+    common, copied = node["common"], node["copied"]
+    if type(common) is not dict or type(copied) is not list:
+        raise ArchitectureError("trees has fields of another type than they must have")
+    if common.keys() & {"tree_", "random_state"}:
+        raise ArchitectureError("tree_ and random_state are never in common")
+    names = [name for name in copied if type(name) is str and name in common]
+    if len(names) != len(copied):
+        raise ArchitectureError("copied must name attributes in common")
+    state = {name: decoder.value(value) for name, value in common.items()}
+    estimators = []
+    for index, (tree, seed) in enumerate(zip(built, seeds, strict=True)):
+        own = {name: _copy(state[name]) for name in names} if index else {}
+        estimator = entry.kind.__new__(entry.kind)
+        vars(estimator).update({**state, **own, "random_state": seed, "tree_": tree})
+        if index == 0:
+            entry.check(vars(estimator), Scope(estimators=ENTRIES))
+        estimators.append(estimator)
+    return estimators
+
+
+def _copy(value: Any) -> Any:
+    if type(value) is list:
+        return [_copy(item) for item in value]
+    return value.copy() if type(value) is np.ndarray else value

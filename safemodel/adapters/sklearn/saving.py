@@ -1,0 +1,127 @@
+"""Estimators to nodes of an object graph: the half of the adapter that runs at save.
+
+Everything that is not an estimator goes through the kinds of the NumPy adapter; estimators, their
+parts, functions, sparse matrices and trees have kinds of their own (docs/sklearn.md, "Kinds").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from safemodel.adapters.graph_encode import Encoder, Node, join, refusal
+from safemodel.adapters.sklearn import packed, sparse, trees
+from safemodel.adapters.sklearn.library import ENTRIES, Entry
+from safemodel.adapters.sklearn.parts import FUNCTIONS, part_classes
+from safemodel.adapters.sklearn.spec import Scope, SpecError
+from safemodel.errors import UnsavableError
+
+if TYPE_CHECKING:
+    from safemodel.format.canonical_json import JsonValue
+
+_LATER = "this release of safemodel has no schema for the class yet; save its parts instead"
+_OWN = "classes from outside scikit-learn can't be saved yet; save the fitted arrays instead"
+
+
+def fallback(obj: object, path: str, encoder: Encoder) -> Node:
+    """Encode what the plain and NumPy kinds do not know.
+
+    Raises:
+        UnsavableError: nothing knows it; `place` is its path.
+    """
+    kind = type(obj)
+    try:
+        if kind in ENTRIES:
+            return _estimator(obj, ENTRIES[kind], path, encoder)
+        if kind in part_classes():
+            return _part(obj, path, encoder)
+        if kind in sparse.sparse_classes():
+            return _sparse(obj, path, encoder)
+        if kind in packed.tree_classes():
+            return _tree(obj, path, encoder)
+    except SpecError as error:
+        raise unsavable(obj, path, error) from None
+    for name, (function, _) in FUNCTIONS.items():
+        if obj is function:
+            return {"kind": "sklearn.function", "name": name}
+    if hasattr(kind, "_get_param_names") or kind.__module__.startswith("sklearn."):
+        hint = _LATER if kind.__module__.startswith("sklearn.") else _OWN
+        named = f"{kind.__module__}.{kind.__qualname__}"
+        raise UnsavableError(f"can't save a {named}", place=path or None, hint=hint)
+    raise refusal(obj, path)
+
+
+def unsavable(obj: object, path: str, error: SpecError) -> UnsavableError:
+    """Return the error for an attribute that its schema does not permit."""
+    kind = type(obj)
+    place = f"{path}{error.path}" if path else error.path.lstrip(".")
+    return UnsavableError(
+        f"{error.message} ({kind.__name__})",
+        place=place or None,
+        hint="set the attribute to something that can be saved, or delete it if it is your own",
+    )
+
+
+def _estimator(obj: Any, entry: Entry, path: str, encoder: Encoder) -> Node:
+    schema = entry.schema
+    state = {name: value for name, value in vars(obj).items() if name not in schema.caches}
+    state.update(dict.fromkeys(schema.resets & state.keys()))
+    entry.check(state, Scope(estimators=ENTRIES, allows=lambda _: True))
+    node: Node = {"kind": "sklearn.estimator", "class": schema.qualified}
+    ensemble = packed.pack(state.get("estimators_"))
+    if ensemble is not None:
+        del state["estimators_"]
+        node["trees"] = packed.encode(ensemble, join(path, "estimators_"), encoder)
+    node["state"] = _values(state, path, encoder)
+    return node
+
+
+def _values(values: Mapping[str, Any], path: str, encoder: Encoder) -> dict[str, JsonValue]:
+    return {name: encoder.value(values[name], join(path, name)) for name in sorted(values)}
+
+
+def _part(obj: Any, path: str, encoder: Encoder) -> Node:
+    part = part_classes()[type(obj)]
+    arguments = part.arguments_of(obj)
+    return {
+        "kind": "sklearn.part",
+        "class": part.qualified,
+        "arguments": _values(arguments, path, encoder),
+    }
+
+
+def _sparse(obj: Any, path: str, encoder: Encoder) -> Node:
+    arrays = sparse.arrays_of(obj)
+    if len(obj.shape) != 2:
+        raise SpecError(f"is a sparse array with {len(obj.shape)} dimensions")
+    shape = (int(obj.shape[0]), int(obj.shape[1]))
+    sparse.check_arrays(obj.format, shape, arrays)
+    return {
+        "kind": "scipy.sparse",
+        "class": sparse.sparse_classes()[type(obj)],
+        "shape": [*shape],
+        "arrays": _values(arrays, path, encoder),
+    }
+
+
+def _tree(obj: Any, path: str, encoder: Encoder) -> Node:
+    trees.check_live(obj)
+    geometry, count = trees.geometry_of(obj), int(obj.node_count)
+    node: Node = {
+        "kind": "sklearn.tree",
+        "features": geometry.features,
+        "classes": [*geometry.classes],
+        "depth": int(obj.max_depth),
+    }
+    shape = (count, trees.ROW)
+    encoder.store(node, "nodes", join(path, "nodes"), "U8", shape, lambda: trees.node_pieces([obj]))
+    shape_of_values = (count, *geometry.width)
+    encoder.store(
+        node,
+        "values",
+        join(path, "values"),
+        "F64",
+        shape_of_values,
+        lambda: trees.value_pieces([obj]),
+    )
+    return node

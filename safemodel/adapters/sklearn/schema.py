@@ -1,0 +1,214 @@
+"""The state schema of one class: which attributes its instances have, and what they may hold.
+
+One schema audits the state at save, and again the state that is about to become an object at load.
+It lists every attribute: parameters of the constructor, and what `fit` adds; any other is refused,
+so nothing can shadow a method. Knows no scikit-learn: classes are named by strings of ours, and
+`library.py` turns them into classes. Implements "State schemas" of docs/sklearn.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from safemodel.adapters.sklearn.spec import (
+    Bool,
+    Const,
+    Distinct,
+    Either,
+    Estimator,
+    Exactly,
+    Int,
+    Map,
+    Objects,
+    Real,
+    Scope,
+    Seq,
+    Spec,
+    SpecError,
+    Text,
+    one_of,
+    optional,
+)
+
+Rule = Callable[[Mapping[str, Any], Scope], None]
+Attributes = Mapping[str, Spec]
+
+MAX_FEATURES: Final = 2**31 - 1
+MAX_JOBS: Final = 256
+MAX_VERBOSE: Final = 1000
+
+BOOL: Final = Bool()
+REAL: Final = Real()
+NON_NEGATIVE: Final = Real(0)
+COUNT: Final = Int(0, MAX_FEATURES)
+POSITIVE: Final = Int(1, MAX_FEATURES)
+NAME: Final = Text(4096)
+N_JOBS: Final = optional(Int(-MAX_JOBS, MAX_JOBS))
+VERBOSE: Final = Either((Bool(), Int(0, MAX_VERBOSE)))
+
+
+def _random_states() -> tuple[type, ...]:
+    from numpy.random import RandomState
+
+    return (RandomState,)
+
+
+RANDOM_STATE: Final = optional(
+    Int(0, 2**32 - 1), Exactly(_random_states, "a numpy.random.RandomState")
+)
+LABEL: Final = Either((Bool(), Int(), Real(), Text()))
+CLASS_WEIGHT: Final = optional(one_of("balanced"), Map(LABEL, REAL))
+CV: Final = optional(Int(2, 10_000))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """An array of class labels: numbers, strings, truth values, or objects that are such."""
+
+    dim: str | int | None = None
+
+    def check(self, value: Any, scope: Scope) -> None:
+        from safemodel.adapters.sklearn.spec import Array
+
+        Array("biufUSO", (self.dim,)).check(value, scope)
+        if value.dtype.kind == "O":
+            Objects(LABEL, (None,)).check(value, scope)
+
+    def __str__(self) -> str:
+        return "an array of labels with one dimension"
+
+
+FEATURE_NAMES: Final = Distinct(Objects(Text(), ("features",)))
+FITTED: Final[Attributes] = {
+    "n_features_in_": Int(0, MAX_FEATURES, "features"),
+    "feature_names_in_?": FEATURE_NAMES,
+}
+OUTPUT: Final[Attributes] = {
+    "_sklearn_output_config?": Map(one_of("transform"), one_of("default", "pandas", "polars"))
+}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What instances of one class hold.
+
+    `params` are the constructor's, of all releases that we know: those that the installed class
+    has are required. `fitted` comes all together or not at all, but for names that end in `?`.
+    `caches` are left out at save and `resets` saved as None: the class makes them again. `rules`
+    check relations. The arrays of `private` attributes get memory of their own at load: nothing
+    else may change them later.
+    """
+
+    module: str
+    name: str
+    params: Attributes
+    fitted: Attributes
+    rules: tuple[Rule, ...] = ()
+    caches: frozenset[str] = frozenset()
+    resets: frozenset[str] = frozenset()
+    private: tuple[str, ...] = ()
+
+    @property
+    def qualified(self) -> str:
+        """The name in architectures and messages."""
+        return f"{self.module}.{self.name}"
+
+    def check(self, state: Mapping[str, Any], scope: Scope, required: Iterable[str]) -> None:
+        """Check a whole state; `required` are the parameters of the installed class.
+
+        Raises:
+            SpecError: names the first attribute that is missing, unknown or not permitted.
+        """
+        specs = {**self.params, **{name.rstrip("?"): spec for name, spec in self.fitted.items()}}
+        for name in state:
+            if name not in specs:
+                raise SpecError("is no attribute that this class is known to have", f".{name}")
+        needed = {name for name in required if name in self.params}
+        learned = {name for name in self.fitted if not name.endswith("?")}
+        if any(name in state for name in learned):
+            needed |= learned
+        missing = sorted(needed - state.keys())
+        if missing:
+            raise SpecError("is missing", f".{missing[0]}")
+        for name, spec in specs.items():
+            if name in state:
+                try:
+                    spec.check(state[name], scope)
+                except SpecError as error:
+                    raise error.below(f".{name}") from None
+        for rule in self.rules:
+            rule(state, scope)
+
+
+def each(names: str, spec: Spec) -> dict[str, Spec]:
+    """Return the same spec for several attributes, given as space-separated names."""
+    return dict.fromkeys(names.split(), spec)
+
+
+def table(module: str, known: Attributes) -> Callable[..., Schema]:
+    """Return a maker of schemas for one module, with the usual spec of each attribute name.
+
+    `make(name, params, fitted, *rules, **other)` takes space-separated attribute names; `other`
+    gives specs that differ from the usual ones. FITTED and OUTPUT are part of a schema unless
+    `common` says otherwise.
+    """
+
+    def make(
+        name: str,
+        params: str,
+        fitted: str = "",
+        *rules: Rule,
+        caches: Iterable[str] = (),
+        resets: Iterable[str] = (),
+        private: tuple[str, ...] = (),
+        within: str = module,
+        common: Attributes | None = None,
+        **other: Spec,
+    ) -> Schema:
+        def pick(names: str) -> dict[str, Spec]:
+            picked = {}
+            for attribute in names.split():
+                plain = attribute.rstrip("?")
+                picked[attribute] = other[plain] if plain in other else known[plain]
+            return picked
+
+        usual = {**FITTED, **OUTPUT} if common is None else common
+        return Schema(
+            within,
+            name,
+            pick(params),
+            {**usual, **pick(fitted)},
+            rules,
+            frozenset(caches),
+            frozenset(resets),
+            private,
+        )
+
+    return make
+
+
+__all__ = [
+    "BOOL",
+    "CLASS_WEIGHT",
+    "COUNT",
+    "CV",
+    "FITTED",
+    "LABEL",
+    "NAME",
+    "NON_NEGATIVE",
+    "N_JOBS",
+    "OUTPUT",
+    "POSITIVE",
+    "RANDOM_STATE",
+    "REAL",
+    "VERBOSE",
+    "Const",
+    "Estimator",
+    "Labels",
+    "Schema",
+    "each",
+    "Seq",
+    "table",
+]

@@ -1,0 +1,127 @@
+"""scipy.sparse matrices and arrays: what is stored of them, and what must hold before use.
+
+scipy's compiled loops trust their index arrays: an index out of range is a wild write. So every
+index is checked here, and scipy's cached claims about order are left out: it finds them again.
+Implements "Sparse matrices" of docs/sklearn.md.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from safemodel.adapters.sklearn.spec import Dim, Scope, SpecError, describe
+
+FORMATS: Final = tuple(
+    f"{layout}_{form}" for layout in ("csr", "csc", "coo", "dia") for form in ("matrix", "array")
+)
+# The arrays of each layout; those of `coo` are the row and column numbers.
+ARRAYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "csr": ("indptr", "indices", "data"),
+    "csc": ("indptr", "indices", "data"),
+    "coo": ("row", "col", "data"),
+    "dia": ("offsets", "data"),
+}
+_MAX_SIDE: Final = 2**63 - 1
+
+
+@functools.cache
+def sparse_classes() -> Mapping[type, str]:
+    """Return the classes of the table and their names."""
+    import scipy.sparse
+
+    return {getattr(scipy.sparse, name): name for name in FORMATS}
+
+
+def arrays_of(matrix: Any) -> dict[str, Any]:
+    """Return the arrays that make up a sparse matrix, by name."""
+    return {name: getattr(matrix, name) for name in ARRAYS[matrix.format]}
+
+
+def check_arrays(layout: str, shape: tuple[int, int], arrays: Mapping[str, Any]) -> None:
+    """Check everything that compiled code relies on.
+
+    Raises:
+        SpecError: names the array that is not what it must be.
+    """
+    for name, array in arrays.items():
+        ndim = 2 if (layout, name) == ("dia", "data") else 1
+        kinds = "biufc" if name == "data" else "i"
+        if type(array) is not np.ndarray or array.ndim != ndim or array.dtype.kind not in kinds:
+            raise SpecError(f"is {describe(array)}", f".{name}")
+    if not all(type(side) is int and 0 <= side <= _MAX_SIDE for side in shape):
+        raise SpecError("has a shape that no matrix has")
+    if layout == "coo":
+        _check_coo(shape, **arrays)
+    elif layout == "dia":
+        _check_dia(**arrays)
+    else:
+        major, minor = shape if layout == "csr" else shape[::-1]
+        _check_compressed(major, minor, **arrays)
+
+
+def _check_compressed(major: int, minor: int, indptr: Any, indices: Any, data: Any) -> None:
+    if indptr.dtype != indices.dtype or indices.dtype.itemsize not in (4, 8):
+        raise SpecError("must be of one integer type with .indices", ".indptr")
+    if len(indptr) != major + 1:
+        raise SpecError(f"has {len(indptr)} items for {major} rows or columns", ".indptr")
+    if len(indices) != len(data):
+        raise SpecError(f"has {len(indices)} items where .data has {len(data)}", ".indices")
+    if indptr[0] != 0 or indptr[-1] != len(data) or (np.diff(indptr) < 0).any():
+        raise SpecError("does not rise from 0 to the number of items", ".indptr")
+    if len(indices) and (indices.min() < 0 or indices.max() >= minor):
+        raise SpecError(f"has indices outside 0 to {minor - 1}", ".indices")
+
+
+def _check_coo(shape: tuple[int, int], row: Any, col: Any, data: Any) -> None:
+    for name, index, side in (("row", row, shape[0]), ("col", col, shape[1])):
+        if len(index) != len(data) or index.dtype.itemsize not in (4, 8):
+            raise SpecError(f"has {len(index)} items where .data has {len(data)}", f".{name}")
+        if len(index) and (index.min() < 0 or index.max() >= side):
+            raise SpecError(f"has indices outside 0 to {side - 1}", f".{name}")
+
+
+def _check_dia(offsets: Any, data: Any) -> None:
+    if len(offsets) != data.shape[0] or offsets.dtype.itemsize not in (4, 8):
+        raise SpecError(f"has {len(offsets)} items for {data.shape[0]} diagonals", ".offsets")
+    if len(np.unique(offsets)) != len(offsets):
+        raise SpecError("has the same diagonal twice", ".offsets")
+
+
+def build(kind: Any, layout: str, shape: tuple[int, int], arrays: Mapping[str, Any]) -> Any:
+    """Return a sparse matrix over exactly these arrays, which were checked."""
+    matrix: Any = kind.__new__(kind)
+    fill(matrix, layout, shape, arrays)
+    return matrix
+
+
+def fill(matrix: Any, layout: str, shape: tuple[int, int], arrays: Mapping[str, Any]) -> None:
+    """Give an empty matrix its arrays, as scipy's own constructor keeps them."""
+    state = dict(arrays)
+    if layout == "coo":
+        state["coords"] = (state.pop("row"), state.pop("col"))
+        state["has_canonical_format"] = False
+    vars(matrix).update(_shape=shape, maxprint=50, **state)
+
+
+@dataclass(frozen=True)
+class SparseMatrix:
+    """The spec of a sparse matrix of numbers with two named dimensions."""
+
+    rows: Dim
+    columns: Dim
+
+    def check(self, value: Any, scope: Scope) -> None:
+        if type(value) not in sparse_classes():
+            raise SpecError(f"is {describe(value)}, but must be {self}")
+        scope.unify(self.rows, value.shape[0])
+        scope.unify(self.columns, value.shape[1])
+        if vars(value)["data"].dtype.kind not in "fiub":
+            raise SpecError("must hold real numbers")
+
+    def __str__(self) -> str:
+        return "a sparse matrix"

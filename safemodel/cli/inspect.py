@@ -160,26 +160,3 @@ def status(view: View) -> Mapping[str, object]:
         "name_checked": view.name_checked,
         "refusal": None if view.refusal is None else error_fields(view.refusal),
     }
-
-
-def shared_tensors(view: View) -> dict[str, int]:
-    """Stored tensor to how many arrays of the object are views of it, where more than one is."""
-    found: dict[str, int] = {}
-    architecture = view.manifest.architecture
-    graph = architecture.get("graph") if isinstance(architecture, dict) else None
-    nodes = graph.get("nodes") if isinstance(graph, dict) else None
-    for node in nodes if isinstance(nodes, list) else ():
-        name = node.get("tensor") if isinstance(node, dict) else None
-        if isinstance(name, str):
-            found[name] = found.get(name, 0) + 1
-    return {name: count for name, count in found.items() if count > 1}
-
-
-def real_names(view: View) -> dict[str, str]:
-    """Stored name to real name of the tensors whose real name can't be stored."""
-    architecture = view.manifest.architecture
-    graph = architecture.get("graph") if isinstance(architecture, dict) else None
-    names = graph.get("names") if isinstance(graph, dict) else None
-    if not isinstance(names, dict):
-        return {}
-    return {stored: real for stored, real in names.items() if isinstance(real, str)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from safemodel.cli.inspect import View, real_names, shared_tensors, status
+from safemodel.cli.arrays import arrays_of, real_names
+from safemodel.cli.inspect import View, status
 from safemodel.cli.signers import signer_fields
 
 
@@ -12,8 +13,8 @@ def document(view: View) -> dict[str, object]:
     """The whole view as JSON."""
     from safemodel.format.manifest import encode
 
-    views = shared_tensors(view)
-    names = real_names(view)
+    arrays = arrays_of(view.manifest)
+    names = real_names(view.manifest)
     return {
         "path": view.path,
         "encoding": view.encoding,
@@ -33,7 +34,7 @@ def document(view: View) -> dict[str, object]:
                 "dtype": tensor.dtype,
                 "shape": list(tensor.shape),
                 "size": tensor.nbytes,
-                "views": views.get(tensor.name, 1),
+                "arrays": arrays.get(tensor.name, []),
             }
             for member, tensor in view.tensors
         ],

@@ -5,16 +5,18 @@ Everything that comes from the file goes through `escape`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from safemodel.cli.inspect import View, real_names, shared_tensors
+from safemodel.cli.arrays import arrays_of, real_names
+from safemodel.cli.inspect import View
 from safemodel.cli.output import Report, count_text, escape, size_text
 from safemodel.cli.signers import name_of, names_of
 from safemodel.format.metadata import Reference
 from safemodel.format.weights import TensorInfo
 
 SHOWN_TENSORS = 60
+_SHOWN_ARRAYS = 3
 _LABEL = 14
 
 Row = tuple[str, str]
@@ -127,8 +129,8 @@ class _Branch:
 
 def tensors(view: View, *, everything: bool = False) -> Iterator[tuple[str, ...]]:
     """A table of the tree of tensors, cut at the dots of their names, with a head."""
-    shared = shared_tensors(view)
-    names = real_names(view)
+    arrays = arrays_of(view.manifest)
+    names = real_names(view.manifest)
     total = sum(tensor.nbytes for _, tensor in view.tensors)
     yield count_text(len(view.tensors), "tensor"), "dtype", "shape", size_text(total), ""
     ordered = sorted((names.get(t.name, t.name), t) for _, t in view.tensors)
@@ -139,12 +141,12 @@ def tensors(view: View, *, everything: bool = False) -> Iterator[tuple[str, ...]
         for part in name.split("."):
             branch = branch.children.setdefault(part, _Branch())
         branch.tensor = tensor
-    yield from _rows(root, shared)
+    yield from _rows(root, arrays)
     if len(listed) < len(ordered):
         yield f"  and {len(ordered) - len(listed):,} more: --all shows them", "", "", "", ""
 
 
-def _rows(root: _Branch, shared: dict[str, int]) -> Iterator[tuple[str, ...]]:
+def _rows(root: _Branch, arrays: dict[str, list[str]]) -> Iterator[tuple[str, ...]]:
     # A stack and no recursion: a name may have a thousand dots.
     stack = [(part, child, 1) for part, child in reversed(root.children.items())]
     while stack:
@@ -152,16 +154,24 @@ def _rows(root: _Branch, shared: dict[str, int]) -> Iterator[tuple[str, ...]]:
         while branch.tensor is None and len(branch.children) == 1:
             only, branch = next(iter(branch.children.items()))
             part = f"{part}.{only}"
-        yield ("  " * min(depth, 20) + escape(part), *_cells(branch.tensor, shared))
+        yield ("  " * min(depth, 20) + escape(part), *_cells(branch.tensor, arrays))
         stack += [(p, child, depth + 1) for p, child in reversed(branch.children.items())]
 
 
-def _cells(tensor: TensorInfo | None, shared: dict[str, int]) -> tuple[str, ...]:
+def _cells(tensor: TensorInfo | None, arrays: dict[str, list[str]]) -> tuple[str, ...]:
     if tensor is None:
         return "", "", "", ""
-    views = shared.get(tensor.name, 1)
-    memory = f"memory shared by {views} arrays" if views > 1 else ""
-    return tensor.dtype, str(list(tensor.shape)), size_text(tensor.nbytes), memory
+    shape = str(list(tensor.shape))
+    return tensor.dtype, shape, size_text(tensor.nbytes), _shared(arrays.get(tensor.name, ()))
+
+
+def _shared(paths: Sequence[str]) -> str:
+    """Which arrays share the memory of a tensor, where several do."""
+    if len(paths) < 2:
+        return ""
+    named = ", ".join(map(escape, paths[:_SHOWN_ARRAYS]))
+    more = f" and {len(paths) - _SHOWN_ARRAYS} more" if len(paths) > _SHOWN_ARRAYS else ""
+    return f"shared by {named}{more}"
 
 
 def is_size(cell: str) -> bool:

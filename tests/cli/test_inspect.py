@@ -74,20 +74,31 @@ def test_json(run, make, acme, tmp_path) -> None:
 
 
 def test_shared_memory_and_real_names(run, make) -> None:
-    nodes = [{"kind": "array", "tensor": "w"}, {"kind": "array", "tensor": "w"}]
+    view = {"kind": "ndarray", "data": "w"}
+    root = {"kind": "dict", "items": [["a", {"ref": 1}], ["b", {"ref": 1}], ["c", {"ref": 2}]]}
+    listed = {"kind": "list", "items": [{"ref": 3}, {"ref": 4}, {"int": "9"}]}
+    nodes = [root, view, listed, view, {"kind": "ndarray", "data": "t000001"}]
     architecture = {"graph": {"root": {"ref": 0}, "nodes": nodes, "names": {"t000001": "\u00fc"}}}
     path = make(tensors=["w", "t000001"], architecture=architecture)
-    text = run("inspect", path).out
-    assert "memory shared by 2 arrays" in text
+    assert "shared by a, b, c.0" in run("inspect", path).out
     document = run("inspect", path, "--format", "json").document
     found = {tensor["stored_name"]: tensor for tensor in document["tensors"]}
-    assert found["w"]["views"] == 2
+    assert found["w"]["arrays"] == ["a", "b", "c.0"]
+    assert found["t000001"]["arrays"] == ["c.1"]
     assert found["t000001"]["name"] == "\u00fc"
 
 
 @pytest.mark.parametrize(
     "architecture",
-    [None, [], {"graph": []}, {"graph": {"nodes": 1}}, {"graph": {"nodes": [1], "names": []}}],
+    [
+        None,
+        [],
+        {"graph": []},
+        {"graph": {"nodes": 1}},
+        {"graph": {"nodes": [1], "names": []}},
+        {"graph": {"nodes": [{"items": [{"ref": -1}, {"ref": True}, {"ref": 9**9}, [[], 1]]}]}},
+        {"graph": {"nodes": [{"a": {"ref": 0}, "data": 1}, {"data": "layer.0.bias"}]}},
+    ],
 )
 def test_any_architecture_is_shown(run, make, architecture) -> None:
     assert run("inspect", make(architecture=architecture)).code == 0

@@ -11,9 +11,9 @@ import binascii
 import hashlib
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, cast
 
 from safemodel.errors import BadSignatureError, KeyFileError, UsageError, locating
@@ -215,7 +215,8 @@ def write_new(path: str | os.PathLike[str], data: bytes, *, mode: int) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            os.unlink(name)
         raise KeyFileError(f"can't be written: {reason(error)}", path=name) from error
 
 

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +134,8 @@ def _create(path: Path, data: bytes) -> bool:
 
 def _write_temporary(path: Path, data: bytes) -> Path:
     """A file beside `path` with this content on disk, readable by its owner only."""
+    import tempfile  # slow to import, and only writers come here
+
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -36,6 +36,7 @@ from safemodel.trust.signatures import (
     check,
     check_detached,
     claims,
+    detached_claim,
     file_name,
     sign_manifest,
     sign_oms,
@@ -618,6 +619,15 @@ def test_claims_prove_nothing_and_say_everything(signer: Signer) -> None:
     assert claim.kind == "manifest"
     assert claim.statement == ManifestStatement(DIGEST, None, "n")
     assert dsse.parse(data).material_kind == "publicKey"
+
+
+def test_the_claim_of_a_detached_file(signer: Signer) -> None:
+    _, data = sign_oms(signer, oms_over())
+    claim = detached_claim(data, file="x.sig")
+    assert claim.file == "x.sig"
+    assert claim.key_id is None
+    assert claim.kind == "oms"
+    assert claim.statement == oms_over()
 
 
 def test_pae_is_that_of_dsse() -> None:

@@ -72,7 +72,9 @@ def run(options: argparse.Namespace, report: Report) -> int:
         )
     kind = "oms" if options.oms or not files[0].startswith("signatures/") else "manifest"
     who = " and ".join(shared.shown_key(signer.public_key) for signer in signers)
-    what = f"{'an OMS' if kind == 'oms' else 'a manifest'} statement in {', '.join(files)}"
+    what = f"{'an OMS' if kind == 'oms' else 'a manifest'} statement"
+    if not files[0].startswith("signatures/"):
+        what += f" in {', '.join(files)}"
     report.line(f"{escape(options.path)}: signed by {who}: {escape(what)}")
     report.document(
         {

@@ -1,0 +1,57 @@
+"""The examples and the demo run, as one would run them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(script: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / script), str(folder)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def test_sklearn(tmp_path) -> None:
+    pytest.importorskip("sklearn")
+    out = run("sklearn_iris.py", tmp_path)
+    assert out.count(": True") == 2
+
+
+def test_pytorch(tmp_path) -> None:
+    pytest.importorskip("torch")
+    out = run("pytorch_training.py", tmp_path)
+    assert "saved again" in out
+
+
+def test_demo(tmp_path) -> None:
+    pytest.importorskip("sklearn")
+    out = run("demo.py", tmp_path / "demo")
+    assert "the same predictions, to the last bit: yes" in out
+    assert "DigestMismatchError" in out
+    assert "[exit code 1]" in out
+    assert f"The files are in {tmp_path / 'demo'}" in out
+
+
+def test_demo_empties_no_folder_of_others(tmp_path) -> None:
+    pytest.importorskip("sklearn")
+    (tmp_path / "mine").write_text("x")
+    script = str(ROOT / "examples" / "demo.py")
+    done = subprocess.run([sys.executable, script, str(tmp_path)], capture_output=True)
+    assert done.returncode == 1
+    assert (tmp_path / "mine").exists()

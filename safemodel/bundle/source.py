@@ -122,6 +122,8 @@ class FileSource:
     def map(self) -> memoryview:
         if self.size == 0:
             return memoryview(b"")
+        if self._descriptor < 0:  # to mmap that means: no file at all, but zeros
+            raise SourceError("can't be mapped: it is closed", path=self.path)
         try:
             # Private: writing to a tensor of a mapped bundle never reaches the file.
             return memoryview(mmap.mmap(self._descriptor, self.size, access=mmap.ACCESS_COPY))

@@ -43,14 +43,16 @@ def _check_cost(data: bytes) -> None:
     A list costs 56 bytes of memory for two of JSON, and the parser of the standard library
     recurses: neither is bounded by the size of the file alone.
     """
-    tokens = data.count(b",") + data.count(b"[") + data.count(b"{")
+    tokens = sum(map(data.count, (b",", b"[", b"]", b"{", b"}")))
     if tokens > limits.MAX_SIGNATURE_TOKENS:
         raise LimitError(f"JSON of more than {limits.MAX_SIGNATURE_TOKENS} values")
-    # What lies between quotes is dropped, so no bracket in a string is counted. (A regular
+    # What lies between quotes is dropped, so no bracket in a string is counted; two quotes side by
+    # side change nothing and go first, so there are not more pieces than brackets. (A regular
     # expression for strings would take quadratic time on quotes that never close.)
     unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     depth = 0
-    for bracket in b"".join(unescaped.translate(None, _NOT_MARKS).split(b'"')[::2]):
+    marks = unescaped.translate(None, _NOT_MARKS).replace(b'""', b"")
+    for bracket in b"".join(marks.split(b'"')[::2]):
         depth += 1 if bracket in b"[{" else -1
         if depth > limits.MAX_SIGNATURE_DEPTH:
             raise LimitError(f"JSON nested deeper than {limits.MAX_SIGNATURE_DEPTH}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -401,6 +402,18 @@ class TestSpelling:
     def test_many_values_are_refused_before_they_cost_memory(self) -> None:
         with pytest.raises(LimitError, match="values"):
             dsse.parse(b"[" + b"[]," * 2_000_000, max_size=limits.MAX_DETACHED_SIGNATURE_FILE)
+
+    @pytest.mark.parametrize("unit", [b'"', b'\\"', b"]", b'"[', b'"",', b"[],", b'{"":'])
+    def test_no_file_costs_more_than_a_few_times_its_size(self, unit: bytes) -> None:
+        data = b"[" + unit * (limits.MIB * 8 // len(unit))
+        tracemalloc.start()
+        try:
+            with pytest.raises((SignatureFormatError, LimitError)):
+                dsse.parse(data, max_size=limits.MAX_DETACHED_SIGNATURE_FILE)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 16 * len(data)
 
 
 class TestEveryByte:

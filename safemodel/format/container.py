@@ -167,7 +167,7 @@ def parse_tail(data: Buffer, file_size: int) -> tuple[Entry, ...]:
     if tail_length(data, file_size) != len(data):
         raise ContainerError("a directory of another length than it says")
     view = memoryview(data)
-    count, directory_size, directory_offset = _parse_end_records(bytes(view[-98:]), view)
+    count, directory_size, _ = _parse_end_records(bytes(view[-98:]), view)
     found = _parse_directory(bytes(view[:directory_size]), count)
     names = [name for name, _, _ in found]
     payload = [n for n in names if n != MANIFEST_NAME and not is_signature_name(n)]
@@ -179,7 +179,7 @@ def parse_tail(data: Buffer, file_size: int) -> tuple[Entry, ...]:
     entries = tuple(
         replace(entry, crc32=crc32) for entry, (_, _, crc32) in zip(planned, found, strict=True)
     )
-    if entries[-1].end != directory_offset or tail(entries) != data:
+    if tail(entries) != data:
         raise ContainerError("a directory that is not what its members require", hint=_REPACKED)
     return entries
 
@@ -231,7 +231,8 @@ def _end_records(count: int, size: int, offset: int) -> bytes:
 def _parse_end_records(end: bytes, data: Buffer) -> tuple[int, int, int]:
     """Return count, size and offset of the directory from the end of `data`."""
     if len(end) < END_SIZE or not end[-END_SIZE:].startswith(_END_SIGNATURE):
-        if _END_SIGNATURE in bytes(data):
+        found = bytes(data).rfind(_END_SIGNATURE)
+        if 0 <= found <= len(data) - END_SIZE:
             raise ContainerError("there are bytes after the end of the archive")
         raise TruncatedError(
             "the file does not end as an archive does", hint="was it downloaded completely"

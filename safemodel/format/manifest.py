@@ -216,9 +216,8 @@ def _bounded(fields: Fields, key: str) -> JsonValue:
 
 def _is_long(text: str) -> bool:
     limit = limits.MAX_ARCHITECTURE_STRING
-    if 4 * len(text) <= limit:  # no character takes more than 4 bytes
-        return False
-    return len(text) > limit or len(text.encode("utf-8")) > limit
+    # No character takes more than 4 bytes, so most strings need not be encoded.
+    return 4 * len(text) > limit and len(text.encode("utf-8")) > limit
 
 
 def _parse_files(fields: Fields) -> tuple[str, dict[str, FileEntry]]:

@@ -405,6 +405,7 @@ def test_stored_names() -> None:
         "b\n": "t000004",
         "t000001x": "t000001x",
     }
+    assert weights.stored_names(["t000001", "t000002", "é"])["é"] == "t000003"
     with pytest.raises(WeightsError):
         weights.stored_names(["a", "a"])
 

@@ -186,7 +186,7 @@ def load(
 def _import(name: str) -> AdapterModule:
     entry = _ADAPTERS[name]
     try:
-        module: AdapterModule = importlib.import_module(entry.module)  # type: ignore[assignment]
+        module: AdapterModule = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
         if error.name not in entry.packages:
             raise

@@ -70,41 +70,59 @@ def part(array: Array, path: str, node: Node) -> Part:
         unit=unit,
         alignment=dtype.alignment if array.flags.aligned else 1,
         quantum=1,
-        pieces=lambda: _pieces(array, mask),
-        copy_into=lambda buffer, base: _copy_into(array, mask, buffer, base),
+        memory=ArrayMemory(array, mask),
         padded=mask is not None,
     )
 
 
-def _pieces(array: Array, mask: npt.NDArray[np.uint8] | None) -> Iterator[Array]:
-    """The bytes of a dense array in memory order, without a copy if none of them is padding."""
-    if array.nbytes == 0:
-        return
-    axes = sorted(range(array.ndim), key=lambda axis: array.strides[axis], reverse=True)
-    flat = array.transpose(axes).reshape(-1)
-    if mask is None:
-        yield flat.view(np.uint8)
-        return
-    step = max(1, _BLOCK // array.itemsize)
-    for start in range(0, flat.size, step):
-        block = flat[start : start + step].copy()
-        raw = block.view(np.uint8).reshape(-1, array.itemsize)
-        raw[:, mask.view(bool)] = 0
-        yield raw.reshape(-1)
+class ArrayMemory:
+    """The memory of an array, with its padding (`mask`) zeroed wherever it is copied to."""
+
+    __slots__ = ("array", "mask")
+
+    def __init__(self, array: Array, mask: npt.NDArray[np.uint8] | None = None) -> None:
+        self.array = array
+        self.mask = mask
+
+    def dense(self) -> Iterator[memoryview]:
+        """The bytes in the order of memory: no copy, unless some of them are padding."""
+        array = self.array
+        axes = sorted(range(array.ndim), key=lambda axis: array.strides[axis], reverse=True)
+        return self._flat(array.transpose(axes).reshape(-1))
+
+    def logical(self) -> Iterator[memoryview]:
+        """The bytes in the order of indices."""
+        return self._flat(self.array.reshape(-1))
+
+    def _flat(self, flat: Array) -> Iterator[memoryview]:
+        if flat.nbytes == 0:
+            return
+        if self.mask is None:
+            yield flat.view(np.uint8).data
+            return
+        step = max(1, _BLOCK // flat.itemsize)
+        for start in range(0, flat.size, step):
+            block = flat[start : start + step].copy()
+            raw = block.view(np.uint8).reshape(-1, flat.itemsize)
+            raw[:, self.mask.view(bool)] = 0
+            yield raw.reshape(-1).data
+
+    def copy_into(self, buffer: bytearray, base: int) -> None:
+        """Copy the array to its place in a buffer that stands for the memory from `base` on."""
+        # Along an axis of stride 0 all elements are one: copy it once, not a billion times.
+        source = _distinct(self.array)
+        offset = source.__array_interface__["data"][0] - base
+        target: Array = np.ndarray(source.shape, source.dtype, buffer, offset, source.strides)
+        target[...] = source
+        if self.mask is not None:
+            shape, strides = (*source.shape, source.itemsize), (*source.strides, 1)
+            raw: Array = np.ndarray(shape, np.uint8, buffer, offset, strides)
+            raw[..., self.mask.view(bool)] = 0
 
 
-def _copy_into(
-    array: Array, mask: npt.NDArray[np.uint8] | None, buffer: bytearray, base: int
-) -> None:
-    # Along an axis of stride 0 all elements are one: copy it once, not a billion times.
-    source = array[tuple(slice(0, 1) if step == 0 else slice(None) for step in array.strides)]
-    offset = source.__array_interface__["data"][0] - base
-    target: Array = np.ndarray(source.shape, source.dtype, buffer, offset, source.strides)
-    target[...] = source
-    if mask is not None:
-        shape, strides = (*source.shape, source.itemsize), (*source.strides, 1)
-        raw: Array = np.ndarray(shape, np.uint8, buffer, offset, strides)
-        raw[..., mask.view(bool)] = 0
+def _distinct(array: Array) -> Array:
+    """The array without the repetitions along axes of stride 0."""
+    return array[tuple(slice(0, 1) if step == 0 else slice(None) for step in array.strides)]
 
 
 def _encode_objects(array: Array, path: str, encoder: Encoder) -> Node:
@@ -146,18 +164,23 @@ def _inline_scalar(obj: Any, path: str) -> JsonValue:
         raise UnsavableError("a structured scalar with objects in it", place=path or None)
     if dtype.itemsize > limits.MAX_INLINE_BYTES:
         return NEEDS_NODE
-    return {"scalar": [encode_dtype(dtype, path), _scalar_bytes(obj).tobytes().hex()]}
+    return {"scalar": [encode_dtype(dtype, path), _scalar_bytes(obj).hex()]}
 
 
-def _scalar_bytes(obj: Any) -> Array:
-    return np.concatenate([*_pieces(np.array(obj)[None], padding(obj.dtype)), np.empty(0, "u1")])
+def _scalar_bytes(obj: Any) -> bytes:
+    memory = ArrayMemory(np.array(obj)[None], padding(obj.dtype))
+    return b"".join(memory.dense())
 
 
 def _encode_scalar(obj: Any, path: str, encoder: Encoder) -> Node:
     node: Node = {"kind": "scalar", "dtype": encode_dtype(obj.dtype, path)}
     data = _scalar_bytes(obj)
-    encoder.store(node, "data", path, "U8", data.shape, lambda: (data,))
+    encoder.store(node, "data", path, "U8", (len(data),), lambda: (data,))
     return node
+
+
+def _inline_dtype(obj: Any, path: str) -> JsonValue:
+    return {"dtype": encode_dtype(obj, path)}
 
 
 def _inline_type(obj: Any, path: str) -> JsonValue:
@@ -249,7 +272,7 @@ def _check_values(array: Array, charge: Callable[[int], None]) -> None:
         return
     if dtype.kind not in "bU" or dtype.itemsize == 0:
         return
-    seen = array[tuple(slice(0, 1) if step == 0 else slice(None) for step in array.strides)]
+    seen = _distinct(array)
     charge(seen.nbytes)
     if dtype.kind == "b":
         if _items(seen, "|u1").max() > 1:
@@ -370,11 +393,8 @@ TYPES: Final[Mapping[str, type]] = {
 }
 
 INLINES: Final[Mapping[type, Inline]] = {
-    **{kind: _inline_scalar for kind in _SCALARS},
-    **{
-        type(np.dtype(char)): lambda obj, path: {"dtype": encode_dtype(obj, path)}
-        for char in "?bhilqpBHILQPefdgFDGSUVOMmT"
-    },
+    **dict.fromkeys(_SCALARS, _inline_scalar),
+    **{type(np.dtype(char)): _inline_dtype for char in "?bhilqpBHILQPefdgFDGSUVOMmT"},
     type: _inline_type,
 }
 
@@ -383,7 +403,7 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     np.matrix: _encode_array,
     np.recarray: _encode_array,
     np.ma.MaskedArray: _encode_masked,
-    **{kind: _encode_scalar for kind in _SCALARS},
+    **dict.fromkeys(_SCALARS, _encode_scalar),
 }
 
 PARSERS: Final[Mapping[str, Parser]] = {

@@ -62,16 +62,15 @@ def encode_dtype(dtype: DType, path: str) -> JsonValue:
         return _encode_fields(dtype, path)
     if dtype.char in _TWIN_NAMES and dtype.isnative:
         return _TWIN_NAMES[dtype.char]
-    if not _TEXT.fullmatch(dtype.str) or type(dtype) is not type(np.dtype(dtype.str)):
-        if dtype.char not in "pPlLnN":
-            raise UnsavableError(f"the dtype {dtype}", place=path or None)
+    if not _TEXT.fullmatch(dtype.str) or type(dtype).__module__ != "numpy.dtypes":
+        raise UnsavableError(f"can't represent the dtype {dtype}", place=path or None)
     return dtype.str
 
 
 def _encode_fields(dtype: DType, path: str) -> JsonValue:
     fields: list[JsonValue] = []
     for name in dtype.names or ():
-        field = dtype.fields[name]  # type: ignore[index]  # it has names, so it has fields
+        field: tuple[Any, ...] = dtype.fields[name]  # type: ignore[index]  # names, so fields
         entry: list[JsonValue] = [name, encode_dtype(field[0], path), field[1]]
         if len(field) == 3:
             if type(field[2]) is not str:
@@ -179,7 +178,7 @@ def _decode_subarray(value: dict[str, JsonValue], nesting: int) -> DType:
         size *= length
     if base.hasobject or isinstance(base, np.dtypes.StringDType) or size >= 1 << 31:
         raise ArchitectureError("not a dtype: too large, or of objects")
-    return np.dtype((base, tuple(shape)))  # type: ignore[arg-type]  # all integers
+    return np.dtype((base, tuple(shape)))
 
 
 def _decode_strings(value: dict[str, JsonValue]) -> DType:

@@ -41,7 +41,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from safemodel import limits
 from safemodel.errors import ArchitectureError
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 CONSTANTS: Final[Mapping[str, object]] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
 
 # Kinds that are built in one step, from parts that must exist before.
-FROZEN_KINDS: Final = frozenset({"tuple", "frozenset"})
+FROZEN_KINDS: Final[frozenset[JsonValue]] = frozenset({"tuple", "frozenset"})
 
 # Python types that models hold as values (the `dtype=` of an encoder), written {"type": name}.
 PLAIN_TYPES: Final[Mapping[str, type]] = {
@@ -148,16 +148,16 @@ def renumber(root: JsonValue, nodes: list[dict[str, JsonValue]]) -> list[dict[st
 
     def scan(value: JsonValue) -> None:
         for reference in references(value):
-            old = reference["ref"]
+            old: Any = reference["ref"]
             if old not in place:
                 place[old] = len(order)
-                order.append(old)  # type: ignore[arg-type]  # references hold integers only
+                order.append(old)
             reference["ref"] = place[old]
 
     scan(root)
     done = 0
     while done < len(order):
-        scan(nodes[order[done]])  # type: ignore[arg-type]  # a node is a JSON object
+        scan(nodes[order[done]])
         done += 1
     return [nodes[old] for old in order]
 
@@ -217,10 +217,11 @@ def frozen_depth(nodes: list[dict[str, JsonValue]]) -> None:
                 place=f"node {index}",
             )
         if index not in depths:
+            children: list[Any] = [reference["ref"] for reference in references(nodes[index])]
             inner = [
                 depth(child, level + 1)
-                for reference in references(nodes[index])
-                if nodes[child := reference["ref"]]["kind"] in FROZEN_KINDS  # type: ignore[index]
+                for child in children
+                if nodes[child]["kind"] in FROZEN_KINDS
             ]
             depths[index] = 1 + max(inner, default=0)
         if level + depths[index] - 1 > limits.MAX_FROZEN_DEPTH:

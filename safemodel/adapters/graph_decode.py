@@ -90,6 +90,7 @@ class Decoder:
         self._source = source
         self._builders = builders
         self._parsers = parsers
+        self._chosen: list[Builder] = []
         self._objects: dict[int, object] = {}
         self._under_way: list[int] = []
         self._tensors: dict[str, Tensor] = {}
@@ -98,7 +99,8 @@ class Decoder:
 
     def run(self) -> object:
         """Build everything and return the root."""
-        work = [(index, node, self._builder(index, node)) for index, node in enumerate(self._nodes)]
+        self._chosen = [self._builder(index, node) for index, node in enumerate(self._nodes)]
+        work = list(zip(range(len(self._nodes)), self._nodes, self._chosen, strict=True))
         for index, _, _ in work:
             self._object(index)
         root = self.value(self._root)
@@ -138,7 +140,7 @@ class Decoder:
         node = self._nodes[index]
         self._under_way.append(index)
         with _building(index, node):
-            built = self._builder(index, node).create(node, self)
+            built = self._chosen[index].create(node, self)
         self._under_way.pop()
         self._objects[index] = built
         return built
@@ -186,7 +188,7 @@ class Decoder:
         return tensor
 
     def claim(self, name: JsonValue) -> Tensor:
-        """A stored tensor for this node alone, to copy from: so copies are bounded by the bundle."""
+        """A stored tensor for this node alone, to copy from: copies are bounded by the bundle."""
         tensor = self._stored(name)
         if tensor.name in self._tensors:
             raise ArchitectureError(f"tensor {name!r:.100} is used twice, and must not be")

@@ -48,8 +48,8 @@ def encode(
     """Encode an object and everything it refers to.
 
     `handlers` and `inlines` are by exact type: `plain.HANDLERS` and `plain.INLINES`, and what the
-    adapter adds to them. `fallback` is asked for objects that no table names; it may raise UnsavableError itself. `name` names the
-    tensor of a root that is an array.
+    adapter adds to them. `fallback` is asked for objects that no table names; it may raise
+    UnsavableError itself. `name` names the tensor of a root that is an array.
 
     Raises:
         UnsavableError: part of the object can't be represented; `place` is its path.

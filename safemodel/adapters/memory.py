@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from safemodel import limits
 from safemodel.errors import UnsavableError
@@ -25,17 +25,28 @@ if TYPE_CHECKING:
 Pieces = Callable[[], "Iterable[ReadableBuffer]"]
 
 
+class Memory(Protocol):
+    """The memory of one array, and how to read it when its turn to be written comes."""
+
+    def dense(self) -> Iterable[ReadableBuffer]:
+        """The bytes of an array without holes, in the order of memory."""
+
+    def logical(self) -> Iterable[ReadableBuffer]:
+        """The bytes of an array in the order of its indices."""
+
+    def copy_into(self, buffer: bytearray, base: int) -> None:
+        """Copy the array to its place in a buffer that stands for the memory from `base` on."""
+
+
 @dataclass(slots=True, eq=False)
 class Part:
     """One array: where it lies, how it would be stored alone, and the node that describes it.
 
     `address` is that of the first element, `strides` are bytes. `dtype` and `unit` say how an
     element is stored: `unit` is the shape of the stored items that make up one element, `()` for
-    one. `pieces` yields the bytes of a dense array in memory order; `logical`, if given, in the
-    order of its indices: then an array of permuted axes that shares no memory is stored in its
-    own shape. `copy_into(buffer, base)` copies the array to the same place in a buffer that stands
-    for the memory from address `base`. Its offset there must be a multiple of `quantum`.
-    `padded`: its elements hold bytes that mean nothing.
+    one. Its offset in what is stored must be a multiple of `quantum`. `logical`: if its axes are
+    permuted and it shares no memory it is to be stored in its own shape. `padded`: its elements
+    hold bytes that mean nothing.
     """
 
     name: str
@@ -48,16 +59,17 @@ class Part:
     unit: tuple[int, ...]
     alignment: int
     quantum: int
-    pieces: Pieces
-    copy_into: Callable[[bytearray, int], None]
-    logical: Pieces | None = None
+    memory: Memory
+    logical: bool = False
     padded: bool = False
     start: int = field(init=False)
     stop: int = field(init=False)
+    axes: tuple[int, ...] | None = field(init=False)
 
     def __post_init__(self) -> None:
         low, high = extent(self.shape, self.strides, self.itemsize)
         self.start, self.stop = self.address + low, self.address + high
+        self.axes = dense_axes(self.shape, self.strides, self.itemsize)
 
     @property
     def count(self) -> int:
@@ -65,9 +77,9 @@ class Part:
         return math.prod(self.shape)
 
     @property
-    def axes(self) -> tuple[int, ...] | None:
-        """The axes from slowest to fastest, if the elements fill one block without holes."""
-        return dense_axes(self.shape, self.strides, self.itemsize)
+    def in_order(self) -> bool:
+        """Whether the elements lie in the order of their indices, without holes."""
+        return self.axes is not None and all(a == i for i, a in enumerate(self.axes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,8 @@ def dense_axes(
     shape: Sequence[int], strides: Sequence[int], itemsize: int
 ) -> tuple[int, ...] | None:
     """The axes from slowest to fastest of an array without holes or overlap, else None."""
+    if tuple(strides) == c_strides(shape, itemsize):
+        return tuple(range(len(shape)))
     axes = sorted(
         range(len(shape)), key=lambda axis: (shape[axis] != 1, strides[axis]), reverse=True
     )
@@ -166,32 +180,28 @@ def _store(cluster: list[Part]) -> Stored:
         empty = cluster[0]
         if empty.strides != c_strides(empty.shape, empty.itemsize):
             _describe(empty, start, stop)
-        return _store_alone(empty, empty.shape, empty.pieces)
+        return _store_alone(empty, empty.memory.dense)
+    first = cluster[0]
+    if len(cluster) == 1 and first.strides == c_strides(first.shape, first.itemsize):
+        return _store_alone(first, first.memory.dense)
     cover = _cover(cluster, start, stop)
     if cover is None:
         return _store_range(cluster, start, stop)
-    axes = cover.axes
-    in_order = axes == tuple(range(len(cover.shape)))
-    if len(cluster) == 1 and cover.logical is not None and not in_order:
+    if len(cluster) == 1 and cover.logical and not cover.in_order:
         cover.node["layout"] = list(cover.strides)
-        return _store_alone(cover, cover.shape, cover.logical)
-    shape = tuple(cover.shape[axis] for axis in axes or ())
+        return _store_alone(cover, cover.memory.logical)
     whole = c_strides(cover.shape, cover.itemsize)
     for part in cluster:
-        same = (part.start, part.shape, part.dtype, part.unit) == (
-            start,
-            cover.shape,
-            cover.dtype,
-            cover.unit,
-        )
-        if not (in_order and same and part.strides == whole):
+        same = (part.shape, part.dtype, part.unit) == (cover.shape, cover.dtype, cover.unit)
+        if not (same and cover.in_order and part.strides == whole):
             _describe(part, start, stop)
-    pieces = cover.pieces
-    return Stored(cover.name, cover.dtype, shape + cover.unit, pieces, (cover, *cluster))
+    shape = tuple(cover.shape[axis] for axis in cover.axes or ())
+    memory = cover.memory.dense
+    return Stored(cover.name, cover.dtype, shape + cover.unit, memory, (cover, *cluster))
 
 
-def _store_alone(part: Part, shape: tuple[int, ...], pieces: Pieces) -> Stored:
-    return Stored(part.name, part.dtype, shape + part.unit, pieces, (part,))
+def _store_alone(part: Part, pieces: Pieces) -> Stored:
+    return Stored(part.name, part.dtype, part.shape + part.unit, pieces, (part,))
 
 
 def _cover(cluster: list[Part], start: int, stop: int) -> Part | None:
@@ -206,7 +216,7 @@ def _cover(cluster: list[Part], start: int, stop: int) -> Part | None:
         candidates = [part for part in candidates if not part.padded]
     dense = [part for part in candidates if part.axes is not None]
     for part in dense:
-        if part.axes == tuple(range(len(part.shape))):
+        if part.in_order:
             return part
     return dense[0] if dense else None
 
@@ -230,7 +240,7 @@ def _store_range(cluster: list[Part], start: int, stop: int) -> Stored:
     def pieces() -> Iterable[ReadableBuffer]:
         buffer = bytearray(stop - start)
         for part in writers:
-            part.copy_into(buffer, start)
+            part.memory.copy_into(buffer, start)
         yield buffer
 
     name = cluster[0].name + (".storage" if len(cluster) > 1 else "")

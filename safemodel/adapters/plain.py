@@ -6,7 +6,6 @@ Implements spec/object-graph.md, "Plain kinds".
 
 from __future__ import annotations
 
-import struct
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -57,13 +56,22 @@ def _bytes(obj: Any, path: str) -> JsonValue:
     return {"bytes": obj.hex()} if len(obj) <= limits.MAX_INLINE_BYTES else NEEDS_NODE
 
 
+def _float(obj: Any, path: str) -> JsonValue:
+    return {"float": float_text(obj)}
+
+
+def _constant(obj: Any, path: str) -> JsonValue:
+    return {"const": next(name for name, value in CONSTANTS.items() if value is obj)}
+
+
 def _complex(obj: Any, path: str) -> JsonValue:
     return {"complex": [float_text(obj.real), float_text(obj.imag)]}
 
 
 def _type(obj: Any, path: str) -> JsonValue:
-    if PLAIN_TYPES.get(obj.__name__) is obj:
-        return {"type": obj.__name__}
+    name: str = obj.__name__
+    if PLAIN_TYPES.get(name) is obj:
+        return {"type": name}
     raise UnsavableError(
         f"can't represent the class {obj.__module__}.{obj.__qualname__}", place=path or None
     )
@@ -72,11 +80,11 @@ def _type(obj: Any, path: str) -> JsonValue:
 INLINES: Final[Mapping[type, Inline]] = {
     int: _integer,
     str: _string,
-    float: lambda obj, path: {"float": float_text(obj)},  # type: ignore[arg-type]
+    float: _float,
     complex: _complex,
     bytes: _bytes,
     type: _type,
-    **{type(value): (lambda obj, path, n=name: {"const": n}) for name, value in CONSTANTS.items()},  # type: ignore[misc]
+    **{type(value): _constant for value in CONSTANTS.values()},
 }
 
 
@@ -209,9 +217,13 @@ def _dict(kind: str) -> Handler:
     return handler
 
 
+def _is_factory(value: object) -> bool:
+    return value is None or any(value is kind for kind in PLAIN_TYPES.values())
+
+
 def _encode_defaultdict(obj: Any, path: str, encoder: Encoder) -> Node:
     factory = obj.default_factory
-    if factory is not None and (type(factory) is not type or factory.__name__ not in PLAIN_TYPES):
+    if not _is_factory(factory):
         raise UnsavableError(
             "a defaultdict whose factory is code",
             place=path or None,
@@ -287,11 +299,11 @@ def _fill_set(obj: Any, node: Node, decoder: Decoder) -> None:
     obj.update(_unique_elements(node, decoder))
 
 
-def _create_defaultdict(node: Node, decoder: Decoder) -> defaultdict[object, object]:
-    factory = decoder.value(node["factory"])
-    if factory is not None and factory not in PLAIN_TYPES.values():
+def _create_defaultdict(node: Node, decoder: Decoder) -> object:
+    factory: Any = decoder.value(node["factory"])
+    if not _is_factory(factory):
         raise ArchitectureError("a defaultdict whose factory is not a plain type")
-    return defaultdict(factory)  # type: ignore[arg-type]
+    return defaultdict(factory)
 
 
 def _create_deque(node: Node, decoder: Decoder) -> deque[object]:

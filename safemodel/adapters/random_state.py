@@ -58,7 +58,7 @@ def _encode_bit_generator(obj: Any, path: str, encoder: Encoder) -> Node:
     node: Node = {"kind": "bit_generator", "name": name}
     if seed is not None:
         node["seed_seq"] = encoder.value(seed, join(path, "seed_seq"))
-    encoder.store(node, "data", path, "U64", data.shape, lambda: (memoryview(data),))
+    encoder.store(node, "data", path, "U64", data.shape, lambda: (data.data,))
     return node
 
 

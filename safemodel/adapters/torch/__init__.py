@@ -23,7 +23,7 @@ from safemodel.adapters.torch import into as into_state
 from safemodel.adapters.torch import tables
 from safemodel.adapters.torch.decoding import BUILDERS, PARSERS, storage_of, typed
 from safemodel.adapters.torch.encoding import HANDLERS, INLINES
-from safemodel.errors import ArchitectureError, UnsavableError, UsageError
+from safemodel.errors import ArchitectureError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.bundle.tensor import Tensor
@@ -56,8 +56,6 @@ def save(obj: object, *, allow: Sequence[type] = ()) -> Saved:
         stateful: Any = obj
         state = stateful.state_dict()
         architecture["state_of"] = {"kind": kind, "class": tables.kind_name(obj)[:200]}
-    elif isinstance(obj, torch.nn.Module | torch.optim.Optimizer):
-        raise UnsavableError("a lazy module that was never run", hint="run it once")
     encoded = encode(state, handlers=HANDLERS, inlines=INLINES)
     architecture["graph"] = encoded.graph
     versions = {"numpy": numpy.__version__, "torch": str(torch.__version__)}

@@ -18,8 +18,16 @@ import torch
 
 from safemodel import limits
 from safemodel.adapters import arrays, plain, random_state
-from safemodel.adapters.graph_decode import Builder, Create, Decoder, Node, Parser
-from safemodel.adapters.graph_decode import flag, integer, integers
+from safemodel.adapters.graph_decode import (
+    Builder,
+    Create,
+    Decoder,
+    Node,
+    Parser,
+    flag,
+    integer,
+    integers,
+)
 from safemodel.adapters.memory import c_strides, dense_axes
 from safemodel.adapters.torch import tables
 from safemodel.errors import ArchitectureError
@@ -35,7 +43,7 @@ _MAX: Final = limits.MAX_SAFE_INTEGER
 def storage_of(tensor: Tensor, device: torch.device | None = None) -> Any:
     """The bytes of a stored tensor as an untyped storage: on the CPU without a copy."""
     if not tensor.nbytes:
-        return torch.UntypedStorage(0, device=device or "cpu")
+        return torch.UntypedStorage(0, device=device or "cpu")  # type: ignore[no-untyped-call]
     buffer = bytearray(tensor.buffer) if tensor.buffer.readonly else tensor.buffer
     storage = torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
     return storage if device is None or device.type == "cpu" else storage.to(device=device)
@@ -294,9 +302,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "quantized": _builder(
         _create_quantized, "dtype", "values", "scale", "zero_point", optional=("axis",)
     ),
-    "sparse_coo": _builder(
-        _create_coo, "shape", "indices", "values", optional=("coalesced",)
-    ),
+    "sparse_coo": _builder(_create_coo, "shape", "indices", "values", optional=("coalesced",)),
     "sparse_compressed": _builder(
         _create_compressed, "layout", "shape", "compressed", "plain", "values"
     ),

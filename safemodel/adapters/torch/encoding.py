@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import torch
 
 from safemodel.adapters import arrays, plain, random_state
@@ -98,24 +97,45 @@ def _on_cpu(tensor: Any, encoder: Encoder) -> Any:
 def _part(tensor: Any, path: str, node: Node, name: str) -> Part:
     _, stored, unit = tables.DTYPES[name]
     size = tensor.element_size()
-    shape = tuple(tensor.shape)
-    strides = tuple(step * size for step in tensor.stride())
-    if tensor.numel():
-        part = arrays.part(tensor.view(tables.CARRIERS[size]).numpy(), path, node)
-    else:
-        part = arrays.part(np.empty(shape, np.uint8), path, node)
-    # NumPy writes strides of its own along axes of length one.
-    part.strides, part.itemsize = strides, size
-    part.dtype, part.unit = stored, unit
-    part.alignment = part.quantum = size
-    part.logical = lambda: _logical(tensor)
-    return part
+    return Part(
+        name=path,
+        node=node,
+        address=tensor.data_ptr(),
+        shape=tuple(tensor.shape),
+        strides=tuple([step * size for step in tensor.stride()]),
+        itemsize=size,
+        dtype=stored,
+        unit=unit,
+        alignment=size,
+        quantum=size,
+        memory=_TensorMemory(tensor),
+        logical=True,
+    )
 
 
-def _logical(tensor: Any) -> Iterator[Any]:
-    carrier = tensor.view(tables.CARRIERS[tensor.element_size()])
-    flat = carrier.contiguous().reshape(-1)
-    yield flat.view(torch.uint8).numpy()
+class _TensorMemory:
+    """The memory of a tensor on the CPU, seen as an array of a plain type of the same size."""
+
+    __slots__ = ("_tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        self._tensor = tensor
+
+    def _array(self) -> arrays.ArrayMemory:
+        carrier = tables.CARRIERS[self._tensor.element_size()]
+        return arrays.ArrayMemory(self._tensor.view(carrier).numpy())
+
+    def dense(self) -> Iterator[Any]:
+        """The bytes in the order of memory, without a copy."""
+        return self._array().dense()
+
+    def logical(self) -> Iterator[Any]:
+        """The bytes in the order of indices."""
+        return self._array().logical()
+
+    def copy_into(self, buffer: bytearray, base: int) -> None:
+        """Copy the tensor to its place in a buffer that stands for the memory from `base` on."""
+        self._array().copy_into(buffer, base)
 
 
 def _encode_quantized(obj: Any, path: str, encoder: Encoder) -> Node:

@@ -6,6 +6,7 @@ archive only gives values, so no attribute can be added or shadowed.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -125,7 +126,7 @@ class _Findings:
 def _compare_modules(state: dict[Any, Any], module: Any) -> tuple[LoadReport, dict[Any, Any]]:
     findings = _Findings()
     own = module.state_dict()
-    fitting = type(state)()
+    fitting: Any = OrderedDict()
     if hasattr(state, "_metadata"):
         fitting._metadata = state._metadata
     for key in findings.compare_keys(own, state):
@@ -147,12 +148,11 @@ def _describe(value: object) -> str:
 def _compare_plain(state: dict[Any, Any], own: dict[Any, Any]) -> tuple[LoadReport, dict[Any, Any]]:
     findings = _Findings()
     fitting = _fit_dict(state, own, "", findings)
-    # What the object has and the archive lacks stays as it was.
     return findings.report(), fitting
 
 
 def _fit_dict(new: Any, own: Any, prefix: str, findings: _Findings) -> dict[Any, Any]:
-    fitting = dict(own) if prefix else {}
+    fitting = dict(own)  # what the archive lacks stays as it was
     for key in findings.compare_keys(own, new, prefix):
         fitting[key] = _fit(new[key], own[key], f"{prefix}{key}", findings)
     return fitting
@@ -166,14 +166,13 @@ def _fit(new: Any, own: Any, name: str, findings: _Findings) -> Any:
         if len(own) == len(new):
             pairs = enumerate(zip(new, own, strict=True))
             return [_fit(a, b, f"{name}.{index}", findings) for index, (a, b) in pairs]
-    elif own is None or new is None or _sort(own) == _sort(new):
-        if type(new) in _PLAIN_STATE and _same_shape(own, new):
-            return new
+    elif _sort(new) in _PLAIN_STATE and _alike(own, new):
+        return new
     findings.mismatch(name, _describe(own), _describe(new))
     return own
 
 
-_PLAIN_STATE: Final = (type(None), bool, int, float, str, list, tuple, dict, torch.Tensor)
+_PLAIN_STATE: Final = (type(None), float, str, list, dict, torch.Tensor)
 
 
 def _sort(value: object) -> type:
@@ -183,15 +182,13 @@ def _sort(value: object) -> type:
     return list if kind is tuple else dict if isinstance(value, dict) else kind
 
 
-def _same_shape(own: object, new: object) -> bool:
+def _alike(own: object, new: object) -> bool:
     if isinstance(own, torch.Tensor) and isinstance(new, torch.Tensor):
         return _describe(own) == _describe(new)
-    return True
+    return own is None or new is None or _sort(own) == _sort(new)
 
 
-def _compare_optimizers(
-    state: dict[Any, Any], optimizer: Any
-) -> tuple[LoadReport, dict[Any, Any]]:
+def _compare_optimizers(state: dict[Any, Any], optimizer: Any) -> tuple[LoadReport, dict[Any, Any]]:
     findings = _Findings()
     own = optimizer.state_dict()
     findings.compare_keys(own, state)
@@ -203,17 +200,31 @@ def _compare_optimizers(
             str(findings.report()) if groups is None else "the state must be a dictionary",
             hint="make the optimizer over the same parameters, in the same groups",
         )
+    fitting = _fit_entries(entries, state["param_groups"], optimizer, own, findings)
+    return findings.report(), {"state": fitting, "param_groups": groups}
+
+
+def _fit_entries(
+    entries: dict[Any, Any], groups: Any, optimizer: Any, own: Any, findings: _Findings
+) -> dict[Any, Any]:
+    """The entries of the archive by the object's own numbers: parameters match by position."""
+    saved = [number for group in groups for number in group["params"]]
     numbers = [number for group in own["param_groups"] for number in group["params"]]
     parameters = [value for group in optimizer.param_groups for value in group["params"]]
-    shapes = dict(zip(numbers, parameters, strict=True))
+    if any(type(number) is not int for number in saved) or len(set(saved)) != len(saved):
+        raise StateMismatchError("the parameters of the optimizer must have distinct numbers")
+    mine = dict(zip(saved, zip(numbers, parameters, strict=True), strict=True))
     fitting: dict[Any, Any] = {}
     for number, entry in entries.items():
-        if number not in shapes or type(entry) is not dict:
-            findings.unexpected.append(f"state.{number}")
-        elif _entry_fits(entry, shapes[number], f"state.{number}", findings):
+        if number in mine and type(entry) is dict:
+            own_number, parameter = mine[number]
+            if _entry_fits(entry, parameter, f"state.{number}", findings):
+                fitting[own_number] = entry
+        elif number in own["state"] and type(number) is not int:
             fitting[number] = entry
-    findings.missing += [f"state.{n}" for n in own["state"] if n not in entries]
-    return findings.report(), {"state": fitting, "param_groups": groups}
+        else:
+            findings.unexpected.append(f"state.{number}")
+    return fitting
 
 
 def _fit_groups(groups: Any, own: list[Any], findings: _Findings) -> list[Any] | None:

@@ -59,6 +59,8 @@ def _measure(group: Group, folder: Path, rounds: int) -> dict[str, list[dict[str
                 results[case].append(found)
             shown = " ".join(f"{key} {value:.4f}" for key, value in found.items())
             print(f"{group.name} {number} {case}: {shown}", file=sys.stderr, flush=True)
+            for path in folder.glob("out*"):  # what was written must not crowd the page cache
+                path.unlink()
     return results
 
 

@@ -21,6 +21,7 @@ Operation = Callable[[], object]
 
 TENSOR_BYTES = 10_000_000
 ONE = "layers.7.weight"
+PLAIN = "m.safetensors"  # the plain file that is read and hashed without looking inside
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,13 @@ GROUPS = (
 
 def prepare(folder: Path, size: int, forest: int) -> None:
     """Make the files that the cases read, unless they are there from an earlier run."""
-    if not (folder / "plain.bin").exists():
+    if not (folder / "unpacked").exists():
         _prepare_state(folder, size)
     if not (folder / "forest.joblib").exists():
         _prepare_forest(folder, forest)
 
 
 def _prepare_state(folder: Path, size: int) -> None:
-    import numpy as np
     import safetensors.torch
     import torch
 
@@ -103,13 +103,9 @@ def _prepare_state(folder: Path, size: int) -> None:
     signer.public_key.save(folder / "key.pub")
     sm.save(state, folder / "torch.safemodel", signer=signer)
     sm.unpack(folder / "torch.safemodel", folder / "unpacked")
-    sm.save(state, folder / "oms.safemodel", signer=signer, oms=True)
-    sm.unpack(folder / "oms.safemodel", folder / "unpacked-oms")
+    sm.sign(folder / "unpacked", signer, oms=True)
     arrays = {name: tensor.numpy() for name, tensor in state.items()}
     sm.save(arrays, folder / "numpy.safemodel", signer=signer)
-    with open(folder / "plain.bin", "wb") as file:
-        for array in arrays.values():
-            np.asarray(array).tofile(file)
 
 
 def _prepare_forest(folder: Path, size: int) -> None:
@@ -208,7 +204,7 @@ def save_torch(folder: Path) -> Operation:
 
 
 def read_plain(folder: Path) -> Operation:
-    path = folder / "plain.bin"
+    path = folder / PLAIN
 
     def operation() -> object:
         size = path.stat().st_size
@@ -313,7 +309,7 @@ def sha256_plain(folder: Path) -> Operation:
     import hashlib
 
     def operation() -> None:
-        with open(folder / "plain.bin", "rb") as file:
+        with open(folder / PLAIN, "rb") as file:
             hashlib.file_digest(file, "sha256")
 
     return operation
@@ -330,7 +326,7 @@ def sign_safemodel_oms(folder: Path) -> Operation:
     import safemodel as sm
 
     signer = sm.Signer.load(folder / "key.pem")
-    return lambda: sm.sign(folder / "unpacked-oms", signer, oms=True)
+    return lambda: sm.sign(folder / "unpacked", signer, oms=True)
 
 
 def _model_signing(*arguments: str) -> Operation:
@@ -356,13 +352,13 @@ def verify_safemodel(folder: Path, name: str = "torch.safemodel") -> Operation:
 
 
 def verify_safemodel_oms(folder: Path) -> Operation:
-    return verify_safemodel(folder, "oms.safemodel")
+    return verify_safemodel(folder, "unpacked")
 
 
 def verify_model_signing(folder: Path) -> Operation:
-    signature = next((folder / "unpacked-oms" / "signatures").glob("*.oms.*"))
+    signature = next((folder / "unpacked" / "signatures").glob("*.oms.*"))
     return _model_signing(
-        "verify", "key", str(folder / "unpacked-oms"),
+        "verify", "key", str(folder / "unpacked"),
         "--signature", str(signature),
         "--public-key", str(folder / "key.pub"),
     )  # fmt: skip

@@ -401,7 +401,7 @@ def test_bytes_around_an_archive_are_refused() -> None:
             parse(changed)
     with pytest.raises(ContainerError, match="after the end"):
         parse(data + b"\n")
-    for changed in (data[:-22], data[:20], b""):
+    for changed in (data[:-1], data[:-22], data[:20], b""):
         with pytest.raises(TruncatedError):
             parse(changed)
 

@@ -1,0 +1,352 @@
+"""Signature files (signing.md, "Envelope"): their names, their form, the signature itself."""
+
+# ruff: noqa: E501  (one vector a line)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import utils
+
+from . import signing, writer
+from .bundle import Bundle
+from .registry import accept, reject
+
+ORDER_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def payload(bundle: Bundle) -> bytes:
+    """The usual statement over a bundle."""
+    return writer.canonical(signing.manifest_statement(bundle.manifest_bytes))
+
+
+def edited(edit: Callable[[dict[str, Any]], Any]) -> Bundle:
+    """A bundle whose only signature file was edited as a value."""
+    bundle = Bundle()
+    value = signing.envelope("acme", payload(bundle))
+    edit(value)
+    bundle.signatures = {signing.file_name("acme"): writer.canonical(value)}
+    return bundle
+
+
+def rewritten(edit: Callable[[bytes], bytes]) -> Bundle:
+    """A bundle whose only signature file was edited as bytes."""
+    bundle = Bundle()
+    name, data = signing.signature_file("acme", payload(bundle))
+    bundle.signatures = {name: edit(data)}
+    return bundle
+
+
+def signed(make: Callable[[bytes], bytes], label: str = "acme") -> Bundle:
+    """A bundle with a signature made some other way from the payload."""
+    bundle = Bundle()
+    value = signing.envelope(label, payload(bundle), make(payload(bundle)))
+    bundle.signatures = {signing.file_name(label): writer.canonical(value)}
+    return bundle
+
+
+def _set(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
+    def edit(document: Any) -> None:
+        for key in path[:-1]:
+            document = document[key]
+        document[path[-1]] = value
+
+    return edit
+
+
+_MATERIAL = "verificationMaterial"
+_SIGNATURE = ("dsseEnvelope", "signatures", 0)
+
+# name, comment, edit of the signature file as a value, error
+_EDITS: list[tuple[str, str, Callable[[dict[str, Any]], Any], str]] = [
+    ("media-type", "version 0.1 of Sigstore bundles",
+     _set("mediaType", value="application/vnd.dev.sigstore.bundle+json;version=0.1"), "SignatureFormatError"),
+    ("unknown-key", "an unknown key", _set("comment", value="x"), "SignatureFormatError"),
+    ("no-envelope", "no envelope", lambda v: v.pop("dsseEnvelope"), "SignatureFormatError"),
+    ("message-signature", "a signature over a digest instead of an envelope",
+     lambda v: v.update(messageSignature=v.pop("dsseEnvelope")), "SignatureFormatError"),
+    ("envelope-key", "an unknown key in the envelope", _set("dsseEnvelope", "x", value=1), "SignatureFormatError"),
+    ("payload-type", "another payload type",
+     _set("dsseEnvelope", "payloadType", value="application/json"), "SignatureFormatError"),
+    ("no-signature", "no signature", _set("dsseEnvelope", "signatures", value=[]), "SignatureFormatError"),
+    ("two", "two signatures in one envelope",
+     lambda v: v["dsseEnvelope"]["signatures"].append(v["dsseEnvelope"]["signatures"][0]), "SignatureFormatError"),
+    ("keyid", "a keyid, which is not authenticated", _set(*_SIGNATURE, "keyid", value="acme"), "SignatureFormatError"),
+    ("empty", "an empty signature", _set(*_SIGNATURE, "sig", value=""), "SignatureFormatError"),
+    ("long", "a signature of 8 KiB and a byte",
+     _set(*_SIGNATURE, "sig", value=writer.b64(bytes(8193))), "SignatureFormatError"),
+    ("signature-null", "null for a signature", _set(*_SIGNATURE, "sig", value=None), "SignatureFormatError"),
+    ("signature-key", "an unknown key beside the signature", _set(*_SIGNATURE, "cert", value=""), "SignatureFormatError"),
+    ("material-none", "no verification material", _set(_MATERIAL, value={"tlogEntries": []}), "SignatureFormatError"),
+    ("material-unknown", "an unknown kind of material", _set(_MATERIAL, "pgp", value="x"), "SignatureFormatError"),
+    ("hint-upper", "a hint in upper case",
+     _set(_MATERIAL, "publicKey", "hint", value=signing.hint("acme").upper()), "SignatureFormatError"),
+    ("hint-short", "half a hint",
+     _set(_MATERIAL, "publicKey", "hint", value=signing.hint("acme")[:32]), "SignatureFormatError"),
+    ("hint-missing", "no hint", _set(_MATERIAL, "publicKey", value={}), "SignatureFormatError"),
+    ("hint-other", "the hint of another key than the file's name",
+     _set(_MATERIAL, "publicKey", "hint", value=signing.hint("stranger")), "SignatureFormatError"),
+    ("hint-key", "a raw key in the file, which proves nothing",
+     _set(_MATERIAL, "publicKey", "rawBytes", value="AA=="), "SignatureFormatError"),
+    ("certificate", "a certificate, which format 1 readers need not check",
+     _set(_MATERIAL, value={"certificate": {"rawBytes": "AA=="}, "tlogEntries": []}), "UnsupportedError"),
+    ("certificate-chain", "a chain of certificates",
+     _set(_MATERIAL, value={"x509CertificateChain": {"certificates": []}}), "UnsupportedError"),
+    ("certificate-too", "a certificate beside the key",
+     _set(_MATERIAL, "certificate", value={"rawBytes": "AA=="}), "UnsupportedError"),
+    ("timestamp", "a timestamp that nobody checks",
+     _set(_MATERIAL, "timestampVerificationData", value={}), "UnsupportedError"),
+    ("log-entry", "a log entry that nobody checks", _set(_MATERIAL, "tlogEntries", value=[{}]), "UnsupportedError"),
+]  # fmt: skip
+
+# name, comment, edit of the signature file as bytes, error
+_REWRITES: list[tuple[str, str, Callable[[bytes], bytes], str]] = [
+    ("not-json", "no JSON", lambda data: b"-----BEGIN", "SignatureFormatError"),
+    ("no-bytes", "no bytes", lambda data: b"", "SignatureFormatError"),
+    ("list", "a list", lambda data: b"[" + data + b"]", "SignatureFormatError"),
+    ("byte-order-mark", "a byte order mark", lambda data: b"\xef\xbb\xbf" + data, "SignatureFormatError"),
+    ("utf16", "UTF-16", lambda data: data.decode().encode("utf-16"), "SignatureFormatError"),
+    ("duplicate-key", "a key twice",
+     lambda data: data.replace(b'{"dsse', b'{"mediaType":"x","dsse', 1), "SignatureFormatError"),
+    ("float", "a float", lambda data: data[:-1] + b',"x":1.5}', "SignatureFormatError"),
+    ("trailing", "something behind the document", lambda data: data + b"{}", "SignatureFormatError"),
+    ("base64-newline", "a line feed in base64",
+     lambda data: data.replace(b'"payload":"', b'"payload":"\\n'), "SignatureFormatError"),
+    ("base64-url", "the alphabet for URLs",
+     lambda data: data.replace(b'"sig":"ME', b'"sig":"-_'), "SignatureFormatError"),
+    ("base64-unpadded", "base64 without padding", lambda data: data.replace(b'="}', b'"}'), "SignatureFormatError"),
+    ("base64-bits", "unused bits that are not zero",
+     lambda data: _last_bits(data), "SignatureFormatError"),
+    ("depth-17", "17 brackets deep",
+     lambda data: data[:-1] + b',"x":' + b"[" * 16 + b"]" * 16 + b"}", "LimitError"),
+    ("depth-bomb", "40,000 brackets", lambda data: b"[" * 40_000, "LimitError"),
+]  # fmt: skip
+
+
+def _last_bits(data: bytes) -> bytes:
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    at = data.index(b'="}') - 1
+    if data[at : at + 1] == b"=":
+        at -= 1
+    digit = alphabet[alphabet.index(data[at]) + 1 :][:1]
+    return data[:at] + digit + data[at + 1 :]
+
+
+def _register() -> None:
+    for name, comment, edit, error in _EDITS:
+        reject(f"signature-{name}", error, comment)(lambda edit=edit: edited(edit))
+    for name, comment, rewrite, error in _REWRITES:
+        reject(f"signature-{name}", error, comment)(lambda rewrite=rewrite: rewritten(rewrite))
+
+
+_register()
+
+
+@reject("signature-name", "MemberNameError", "a signature file with another name")
+def _() -> Bundle:
+    return Bundle(signatures={"signatures/acme.json": b"{}"})
+
+
+@reject("signature-name-kind", "MemberNameError", "a kind of statement that does not exist")
+def _() -> Bundle:
+    return Bundle(signatures={signing.file_name("acme", "x509"): b"{}"})
+
+
+@reject("signature-name-upper", "MemberNameError", "a key id in upper case")
+def _() -> Bundle:
+    name = f"signatures/{signing.key_id('acme').upper()}.manifest.sigstore.json"
+    return Bundle(signatures={name: b"{}"})
+
+
+@reject("signature-other-kind", "SignatureFormatError", "named oms, and holds a manifest statement")
+def _() -> Bundle:
+    bundle = Bundle()
+    _, data = signing.signature_file("acme", payload(bundle))
+    bundle.signatures = {signing.file_name("acme", "oms"): data}
+    return bundle
+
+
+@reject(
+    "signature-name-other-key", "SignatureFormatError", "a good signature under a stranger's name"
+)
+def _() -> Bundle:
+    bundle = Bundle()
+    _, data = signing.signature_file("acme", payload(bundle))
+    bundle.signatures = {signing.file_name("stranger"): data}
+    return bundle
+
+
+@reject("signature-flip", "BadSignatureError", "one bit of the signature")
+def _() -> Bundle:
+    def flip(data: bytes) -> bytes:
+        made = bytearray(signing.sign("acme", signing.pae(data)))
+        made[-1] ^= 1
+        return bytes(made)
+
+    return signed(flip)
+
+
+@reject("signature-other-key", "BadSignatureError", "made by another key than it claims")
+def _() -> Bundle:
+    return signed(lambda data: signing.sign("stranger", signing.pae(data)))
+
+
+@reject("signature-no-pae", "BadSignatureError", "over the payload instead of its encoding")
+def _() -> Bundle:
+    return signed(lambda data: signing.sign("acme", data))
+
+
+@reject("signature-pae-type", "BadSignatureError", "over another payload type than it states")
+def _() -> Bundle:
+    return signed(lambda data: signing.sign("acme", signing.pae(data, "application/json")))
+
+
+@reject("signature-raw", "BadSignatureError", "r and s side by side instead of DER")
+def _() -> Bundle:
+    def raw(data: bytes) -> bytes:
+        r, s = utils.decode_dss_signature(signing.sign("acme", signing.pae(data)))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    return signed(raw)
+
+
+@reject("signature-der-trailing", "BadSignatureError", "a byte behind the DER")
+def _() -> Bundle:
+    return signed(lambda data: signing.sign("acme", signing.pae(data)) + b"\0")
+
+
+@reject("signature-zero", "BadSignatureError", "r and s are zero")
+def _() -> Bundle:
+    return signed(lambda data: utils.encode_dss_signature(0, 0))
+
+
+@reject(
+    "signature-p384-sha256", "BadSignatureError", "P-384 with the digest of P-256", trust=("p384",)
+)
+def _() -> Bundle:
+    return signed(lambda data: signing.sign("p384", signing.pae(data), hashes.SHA256), "p384")
+
+
+@reject("signature-payload", "BadSignatureError", "a payload that was changed after signing")
+def _() -> Bundle:
+    bundle = Bundle()
+    other = signing.manifest_statement(bundle.manifest_bytes, note="changed")
+    made = signing.sign("acme", signing.pae(payload(bundle)))
+    value = signing.envelope("acme", writer.canonical(other), made)
+    bundle.signatures = {signing.file_name("acme"): writer.canonical(value)}
+    return bundle
+
+
+@reject(
+    "signature-one-bad",
+    "BadSignatureError",
+    "one good and one bad, both keys trusted",
+    trust=("acme", "p384"),
+)
+def _() -> Bundle:
+    bundle = Bundle(signers=("acme", "p384"))
+    bad = signing.envelope("p384", payload(bundle), signing.sign("p384", b"x"))
+    bundle.signatures = {**bundle.signature_files, signing.file_name("p384"): writer.canonical(bad)}
+    return bundle
+
+
+@reject(
+    "signature-malformed-beside-good", "SignatureFormatError", "a malformed file beside a good one"
+)
+def _() -> Bundle:
+    bundle = Bundle()
+    bundle.signatures = {**bundle.signature_files, signing.file_name("stranger"): b"{}"}
+    return bundle
+
+
+@reject("signature-unsigned", "UnsignedError", "no signature at all")
+def _() -> Bundle:
+    return Bundle(signers=())
+
+
+@reject("signature-untrusted", "UntrustedSignerError", "a good signature by a stranger")
+def _() -> Bundle:
+    return Bundle(signers=("stranger",))
+
+
+@reject(
+    "signature-untrusted-forged",
+    "UntrustedSignerError",
+    "a stranger's signature does not even verify",
+)
+def _() -> Bundle:
+    return signed(lambda data: b"\1", "stranger")
+
+
+@accept(
+    "signature-unsigned-accepted",
+    "no signature, and none is asked for",
+    trust="unsigned",
+    signers=(),
+)
+def _() -> Bundle:
+    return Bundle(signers=())
+
+
+@accept(
+    "signature-stranger-unsigned",
+    "a stranger's signature counts for nothing",
+    trust="unsigned",
+    signers=(),
+)
+def _() -> Bundle:
+    return Bundle(signers=("stranger",))
+
+
+@accept("signature-stranger-too", "a stranger's signature beside a good one", signers=("acme",))
+def _() -> Bundle:
+    return Bundle(signers=("acme", "stranger"))
+
+
+@accept(
+    "signature-pretty",
+    "a signature file that another tool wrote: other order, white space, no keyid",
+)
+def _() -> Bundle:
+    def pretty(data: bytes) -> bytes:
+        data = data.replace(b'"keyid":"",', b"").replace(b',"tlogEntries":[]', b"")
+        return (
+            b"\n "
+            + data.replace(b'":', b'" :\n\t').replace(b"mediaType", rb"media\u0054ype")
+            + b"\r\n"
+        )
+
+    return rewritten(pretty)
+
+
+@accept(
+    "signature-malleable",
+    "n - s instead of s: also a signature, so nothing may depend on its bytes",
+)
+def _() -> Bundle:
+    def other(data: bytes) -> bytes:
+        r, s = utils.decode_dss_signature(signing.sign("acme", signing.pae(data)))
+        return utils.encode_dss_signature(r, ORDER_P256 - s)
+
+    return signed(other)
+
+
+def _register_algorithms() -> None:
+    for label in ("p384", "p521", "ed25519"):
+        accept(
+            f"signature-{label}",
+            f"a signature by a key of kind {label}",
+            trust=(label,),
+            signers=(label,),
+        )(lambda label=label: Bundle(signers=(label,)))
+
+
+_register_algorithms()
+
+
+@accept("signature-all", "signatures by every kind of key", trust=("acme", "p384", "p521", "ed25519"),
+        signers=("acme", "p384", "p521", "ed25519"))  # fmt: skip
+def _() -> Bundle:
+    return Bundle(signers=("acme", "p384", "p521", "ed25519"))

@@ -458,13 +458,13 @@ def _pipeline() -> Fitted:
     model = pipeline.make_pipeline(
         preprocessing.StandardScaler(), linear_model.LogisticRegression()
     )
-    return Fitted(model.fit(X, YSTR), X, lambda m: m.fit(X, YSTR))
+    return Fitted(model.fit(X, YSTR), X, functools.partial(_train, None, X, YSTR))
 
 
 def _text_pipeline() -> Fitted:
     sgd = linear_model.SGDClassifier(random_state=np.random.RandomState(0))
     model = pipeline.make_pipeline(text.TfidfVectorizer(ngram_range=(1, 2)), sgd)
-    return Fitted(model.fit(DOCS, Y3), DOCS, lambda m: m.fit(DOCS, Y3))
+    return Fitted(model.fit(DOCS, Y3), DOCS, functools.partial(_train, None, DOCS, Y3))
 
 
 def _nested() -> Fitted:
@@ -484,7 +484,7 @@ def _nested() -> Fitted:
         ("f", forest),
     ]
     model = pipeline.Pipeline(steps)
-    return Fitted(model.fit(XNAN, Y3), XNAN, lambda m: m.fit(XNAN, Y3))
+    return Fitted(model.fit(XNAN, Y3), XNAN, functools.partial(_train, None, XNAN, Y3))
 
 
 def _columns() -> Fitted:
@@ -499,7 +499,7 @@ def _columns() -> Fitted:
         verbose_feature_names_out=False,
     )
     steps = pipeline.make_pipeline(model, linear_model.LogisticRegression())
-    return Fitted(steps.fit(CATFRAME, Y2), CATFRAME, lambda m: m.fit(CATFRAME, Y2))
+    return Fitted(steps.fit(CATFRAME, Y2), CATFRAME, functools.partial(_train, None, CATFRAME, Y2))
 
 
 def _array_columns() -> Fitted:
@@ -514,7 +514,7 @@ def _array_columns() -> Fitted:
         transformer_weights={"slice": 2},
         n_jobs=1,
     )
-    return Fitted(model.fit(X), X, lambda m: m.fit(X))
+    return Fitted(model.fit(X), X, functools.partial(_train, None, X, None))
 
 
 def _selected() -> Fitted:
@@ -525,7 +525,7 @@ def _selected() -> Fitted:
             ("text", text.CountVectorizer(analyzer="char"), "m"),
         ]
     )
-    return Fitted(model.fit(CATFRAME), CATFRAME, lambda m: m.fit(CATFRAME))
+    return Fitted(model.fit(CATFRAME), CATFRAME, functools.partial(_train, None, CATFRAME, None))
 
 
 def _union() -> Fitted:
@@ -543,7 +543,7 @@ def _union() -> Fitted:
         ],
         verbose=True,
     )
-    return Fitted(union.fit(X), X, lambda m: m.fit(X))
+    return Fitted(union.fit(X), X, functools.partial(_train, None, X, None))
 
 
 def _shared() -> Fitted:
@@ -551,7 +551,7 @@ def _shared() -> Fitted:
     quantile = preprocessing.QuantileTransformer(n_quantiles=9, subsample=20, random_state=state)
     sgd = linear_model.SGDClassifier(random_state=state)
     model = pipeline.Pipeline([("q", quantile), ("m", sgd)])
-    return Fitted(model.fit(X, Y3), X, lambda m: m.fit(X, Y3))
+    return Fitted(model.fit(X, Y3), X, functools.partial(_train, None, X, Y3))
 
 
 def _text() -> None:

@@ -1,0 +1,35 @@
+"""A fresh interpreter: load an archive with nothing else imported, then print outputs."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[2]), str(HERE.parents[1])]
+
+
+def main(folder: Path) -> None:
+    from safemodel import adapters
+    from safemodel.trust.policy import UNSIGNED
+
+    if any(name.startswith(("sklearn", "numpy")) for name in sys.modules):
+        raise SystemExit("imported too early")
+    models: Any = adapters.load(str(folder / "all.safemodel"), trust=UNSIGNED)
+    found = {"digest": [adapters.save(models, folder / "again.safemodel", signer=None)]}
+    from adapters.sklearn_cases import outputs
+    from adapters.sklearn_support import fingerprint, train
+
+    for name, (data, again) in pickle.loads((folder / "rest.pickle").read_bytes()).items():
+        found[name] = [fingerprint(outputs(models[name], data))]
+        if again is not None:
+            train(again, models[name])
+        found[name].append(fingerprint(outputs(models[name], data)))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

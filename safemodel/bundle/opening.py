@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from safemodel import limits
+from safemodel.bundle import sniff
 from safemodel.bundle.checking import check_every_byte
 from safemodel.bundle.detached import read_signature
 from safemodel.bundle.members import MANIFEST, SIGNATURES, Members, open_members
@@ -22,6 +23,7 @@ from safemodel.errors import (
     FolderError,
     LimitError,
     MissingMemberError,
+    SafemodelError,
     TruncatedError,
     UnsignedError,
     UntrustedSignerError,
@@ -258,21 +260,25 @@ def read_manifest(members: Members, data: bytes) -> Manifest:
     for name, size in held.items():
         if name not in manifest.files:
             raise malformed("is not declared in the manifest", place=name)
-        _check_size(malformed, name, size, manifest.files[name].size)
+        if size != manifest.files[name].size:
+            raise _other_size(members, name, manifest.files[name].size)
     for name, crc in members.crc32s().items():
         if name in manifest.files and crc != manifest.files[name].crc32:
             raise ContainerError("the CRC-32 is not the one in the manifest", place=name)
     return manifest
 
 
-def _check_size(
-    malformed: type[FolderError] | type[ContainerError], name: str, size: int, declared: int
-) -> None:
-    if size == declared:
-        return
+def _other_size(members: Members, name: str, declared: int) -> SafemodelError:
+    """What to say of a member that is shorter or longer than the manifest declares."""
+    size = members.sizes[name]
     message = f"is {size} bytes, the manifest declares {declared}"
-    if malformed is FolderError and size < declared:
-        raise TruncatedError(
-            message, place=name, hint="the download or copy was cut short; get the file anew"
-        )
-    raise malformed(message, place=name)
+    if members.encoding == "archive":
+        return ContainerError(message, place=name)
+    region = members.region(name)
+    if sniff.is_lfs_pointer(read(region.source, 0, min(size, sniff.HEAD))):
+        return sniff.lfs_pointer(size, place=name)
+    if size > declared:
+        return FolderError(message, place=name)
+    return TruncatedError(
+        message, place=name, hint="the download or copy was cut short; get the file anew"
+    )

@@ -44,11 +44,8 @@ def refusal(head: bytes, tail: bytes, size: int, error: SafemodelError) -> Safem
     """
     if size == 0:
         return NotABundleError("is empty", hint="the download or copy may have failed; get it anew")
-    if head.startswith(_LFS):
-        return GitLfsPointerError(
-            f"is a Git LFS pointer ({size} bytes), not the file itself",
-            hint="run `git lfs pull` in that repository",
-        )
+    if is_lfs_pointer(head):
+        return lfs_pointer(size)
     if head.startswith(_LOCAL_HEADER):
         return _zip_refusal(head, tail, error)
     if any(record in tail for record in _END_RECORDS) and b"manifest.json" in tail:
@@ -56,22 +53,31 @@ def refusal(head: bytes, tail: bytes, size: int, error: SafemodelError) -> Safem
     return NotABundleError(f"is {_describe(head)}, not a safemodel archive", hint=_LEGACY_HINT)
 
 
+def is_lfs_pointer(head: bytes) -> bool:
+    """Whether a file that begins so is a Git LFS pointer."""
+    return head.startswith(_LFS)
+
+
+def lfs_pointer(size: int, *, place: str | None = None) -> GitLfsPointerError:
+    """The error for a Git LFS pointer of this size."""
+    return GitLfsPointerError(
+        f"is a Git LFS pointer ({size} bytes), not the file itself",
+        place=place,
+        hint="run `git lfs pull` in that repository",
+    )
+
+
 def _zip_refusal(head: bytes, tail: bytes, error: SafemodelError) -> SafemodelError:
     name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
     ours = name.startswith((b"weights", b"manifest.json")) or b"manifest.json" in tail
     ends = any(record in tail for record in _END_RECORDS)
-    if ours and not ends:
+    if not ends:
         return TruncatedError(
-            "ends before its central directory",
+            f"{'' if ours else 'is a ZIP file that '}ends before its central directory",
             hint="the download or copy was cut short; get the file anew",
         )
     if ours or not isinstance(error, ContainerError):
         return error
-    if not ends:
-        return TruncatedError(
-            "is a ZIP file that ends before its central directory",
-            hint="the download or copy was cut short; get the file anew",
-        )
     return NotABundleError(
         "is a ZIP file (PyTorch, Keras, NumPy .npz?), not a safemodel archive", hint=_LEGACY_HINT
     )

@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import safetensors
 
-from safemodel.bundle import pack, sign, unpack, verify
-from safemodel.bundle.opening import open_bundle
 from safemodel.bundle.write import write
-from safemodel.errors import SourceError, UsageError
-from safemodel.trust.keys import Signer
-from safemodel.trust.policy import UNSIGNED, TrustedKeys
+from safemodel.trust.policy import TrustedKeys
 
-from .samples import contents, everything, signer, small, tensor, verified
+from .samples import everything, signer, small, verified
 
 TRUST = TrustedKeys(signer().public_key)
 

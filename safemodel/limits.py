@@ -14,7 +14,8 @@ GIB: Final = 1 << 30
 # JSON
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 MAX_JSON_DEPTH: Final = 64
-MAX_MANIFEST_SIZE: Final = 256 * MIB
+MAX_JSON_TOKENS: Final = 8_000_000  # commas and opening brackets: bounds what parsing allocates
+MAX_MANIFEST_SIZE: Final = 128 * MIB
 MAX_ARCHITECTURE_STRING: Final = 4 * KIB
 
 # Members

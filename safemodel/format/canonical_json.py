@@ -35,9 +35,11 @@ def encode(value: JsonValue) -> bytes:
     """Return the only encoding of `value`, or raise JsonError or LimitError."""
     checked(value)
     try:
-        return _ENCODER.encode(value).encode("utf-8")
+        data = _ENCODER.encode(value).encode("utf-8")
     except UnicodeEncodeError:
         raise JsonError("a string holds a lone surrogate, which UTF-8 does not carry") from None
+    _check_tokens(data)
+    return data
 
 
 def decode(data: Buffer, *, max_size: int) -> JsonValue:
@@ -49,6 +51,7 @@ def decode(data: Buffer, *, max_size: int) -> JsonValue:
     if size > max_size:
         raise LimitError(f"{size} bytes of JSON, more than the limit of {max_size}")
     raw = bytes(data)
+    _check_tokens(raw)
     _check_depth(raw)
     try:
         value: JsonValue = _DECODER.decode(raw.decode("utf-8"))
@@ -98,6 +101,16 @@ def _check_keys(keys: set[object]) -> None:
     joined = "".join(names)
     if not (joined.isascii() and joined.isprintable()):
         raise JsonError("a key that is not printable ASCII")
+
+
+def _check_tokens(raw: bytes) -> None:
+    """Bound what parsing allocates: three bytes `[],` become a list of 64, so size is no bound.
+
+    Marks inside of strings count too; that keeps the rule as simple as it is.
+    """
+    tokens = sum(raw.count(mark) for mark in (b",", b"[", b"{"))
+    if tokens > limits.MAX_JSON_TOKENS:
+        raise LimitError(f"JSON of {tokens} values, more than {limits.MAX_JSON_TOKENS}")
 
 
 def _check_depth(raw: bytes) -> None:

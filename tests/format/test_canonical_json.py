@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -321,3 +322,15 @@ def test_cycles_are_refused() -> None:
     cycle.append(cycle)
     with pytest.raises(LimitError):
         encode(cycle)  # type: ignore[arg-type]
+
+
+def test_many_small_values_are_refused_before_they_are_made() -> None:
+    data = b"[" + b"[]," * limits.MAX_JSON_TOKENS + b"[]]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitError, match="values, more than"):
+            decode(data, max_size=len(data))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(data)

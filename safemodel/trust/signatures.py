@@ -20,6 +20,7 @@ from safemodel.errors import (
     LimitError,
     SignatureFormatError,
     UnsignedError,
+    UnsupportedError,
     UntrustedSignerError,
     UsageError,
     locating,
@@ -135,8 +136,15 @@ def check(
     helps, and still must be a well-formed statement over this bundle.
     """
     trust = policy.resolve(trust)
-    found = [_check_file(name, data, bundle_digest, trust) for name, data in _listed(files)]
-    return _current(found, trust, now)
+    found: list[tuple[Claim, VerifiedSignature | None]] = []
+    newer: UnsupportedError | None = None
+    for name, data in _listed(files):
+        try:
+            found.append(_check_file(name, data, bundle_digest, trust))
+        except UnsupportedError as error:
+            # A kind of signature that came later must not break readers of today; nor help them.
+            newer = error
+    return _current(found, trust, now, newer)
 
 
 def check_detached(
@@ -164,7 +172,7 @@ def check_detached(
                 hint="sign plain files and folders with `safemodel sign --signature FILE`",
             )
         verified = _verify(claim, parsed, parsed.material.resolve(trust, None))
-    return next(iter(_current([(claim, verified)], trust, now)), None)
+    return next(iter(_current([(claim, verified)], trust, now, None)), None)
 
 
 def detached_claim(data: bytes, *, file: str) -> Claim:
@@ -249,7 +257,10 @@ def _verify(
 
 
 def _current(
-    found: Sequence[tuple[Claim, VerifiedSignature | None]], trust: Trust, now: datetime | None
+    found: Sequence[tuple[Claim, VerifiedSignature | None]],
+    trust: Trust,
+    now: datetime | None,
+    newer: UnsupportedError | None,
 ) -> tuple[VerifiedSignature, ...]:
     """The verified ones that have not expired; without one, the error that says what is missing."""
     moment = datetime.now(UTC) if now is None else statements.checked_time(now)
@@ -271,6 +282,8 @@ def _current(
         return tuple(current)
     if expired is not None:
         raise expired
+    if newer is not None:
+        raise newer
     if not found:
         raise UnsignedError("not signed", hint=_UNSIGNED_HINT)
     raise _untrusted([claim for claim, _ in found])

@@ -333,6 +333,18 @@ def test_material_of_a_later_version(signer: Signer, change: Callable[[Any], obj
         check({name: edited(data, change)}, bundle_digest=DIGEST, trust=trusting(signer))
 
 
+def test_a_kind_of_a_later_version_beside_a_good_one(signer: Signer) -> None:
+    """A bundle that is also signed in a way of tomorrow loads today; that way counts for nothing."""
+    name, data = sign_manifest(signer, DIGEST)
+    later_name, later = sign_manifest(Signer.generate(), DIGEST)
+    change = _set("verificationMaterial", {"certificate": {"rawBytes": ""}})
+    files = {name: data, later_name: edited(later, change)}
+    (only,) = check(files, bundle_digest=DIGEST, trust=trusting(signer))
+    assert only.file == name
+    with pytest.raises(UnsupportedError, match="this version does not check"):
+        check(files, bundle_digest=DIGEST, trust=trusting(Signer.generate()))
+
+
 class TestSpelling:
     """JSON that parsers read differently."""
 

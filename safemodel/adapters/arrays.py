@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from safemodel import limits
-from safemodel.adapters import plain
+from safemodel.adapters import object_arrays, plain
 from safemodel.adapters.dtypes import DType, decode_dtype, encode_dtype, padding, stored_as
 from safemodel.adapters.graph import PLAIN_TYPES, parse_hex
 from safemodel.adapters.graph_decode import Builder, Decoder, Parser, flag, integer, integers
-from safemodel.adapters.graph_encode import NEEDS_NODE, Encoder, Handler, Inline, Node, join
+from safemodel.adapters.graph_encode import NEEDS_NODE, Encoder, Handler, Inline, Node
 from safemodel.adapters.memory import Part, c_strides, extent
 from safemodel.errors import ArchitectureError, UnsavableError
 
@@ -41,7 +41,7 @@ def _encode_array(obj: Any, path: str, encoder: Encoder) -> Node:
     array: Array = np.asarray(obj)
     dtype = array.dtype
     if dtype.hasobject or isinstance(dtype, np.dtypes.StringDType):
-        return _encode_objects(array, path, encoder)
+        return object_arrays.encode_objects(array, path, encoder)
     node: Node = {"kind": "ndarray", "dtype": encode_dtype(dtype, path)}
     if type(obj) is not np.ndarray:
         node["class"] = type(obj).__name__
@@ -123,39 +123,6 @@ class ArrayMemory:
 def _distinct(array: Array) -> Array:
     """The array without the repetitions along axes of stride 0."""
     return array[tuple(slice(0, 1) if step == 0 else slice(None) for step in array.strides)]
-
-
-def _encode_objects(array: Array, path: str, encoder: Encoder) -> Node:
-    dtype = array.dtype
-    if dtype.fields is not None or dtype.subdtype is not None:
-        raise UnsavableError("a structured array with objects in it", place=path or None)
-    node: Node = {
-        "kind": "object_array",
-        "shape": list(array.shape),
-        "items": [
-            encoder.value(item, join(path, str(index))) for index, item in enumerate(array.flat)
-        ],
-    }
-    if dtype != np.dtype(object):
-        node["dtype"] = encode_dtype(dtype, path)
-    if array.flags.f_contiguous and not array.flags.c_contiguous:
-        node["fortran"] = True
-    if not array.flags.writeable:
-        node["readonly"] = True
-    return node
-
-
-def _encode_masked(obj: Any, path: str, encoder: Encoder) -> Node:
-    mask = obj._mask
-    return {
-        "kind": "masked_array",
-        "values": encoder.value(obj.data, path),
-        "mask": None if mask is np.ma.nomask else encoder.value(mask, join(path, "mask")),
-        "fill": None
-        if obj._fill_value is None
-        else encoder.value(np.asarray(obj._fill_value), join(path, "fill_value")),
-        "hard": bool(obj.hardmask),
-    }
 
 
 def _inline_scalar(obj: Any, path: str) -> JsonValue:
@@ -306,60 +273,6 @@ def check_bytes(buffer: memoryview) -> None:
         raise ArchitectureError("a boolean that is neither 0 nor 1")
 
 
-def _create_objects(node: Node, decoder: Decoder) -> Array:
-    dtype = decode_dtype(node.get("dtype", "|O"))
-    if dtype != np.dtype(object) and not isinstance(dtype, np.dtypes.StringDType):
-        raise ArchitectureError(f"an array of {dtype} is not an array of objects")
-    shape = integers(node["shape"], 0, _MAX_SIZE, "shape")
-    items = node["items"]
-    if type(items) is not list or math.prod(shape) != len(items):
-        raise ArchitectureError("an array of objects with too many or too few of them")
-    order = "F" if "fortran" in node and flag(node["fortran"], "fortran") else "C"
-    array: Array = np.empty(shape, dtype, order)  # type: ignore[call-overload]  # C or F
-    return array
-
-
-def _fill_objects(obj: Any, node: Node, decoder: Decoder) -> None:
-    values = decoder.values(node["items"])
-    if obj.dtype != np.dtype(object):
-        missing = getattr(obj.dtype, "na_object", "")
-        if any(type(value) is not str and value is not missing for value in values):
-            raise ArchitectureError("an array of strings with something else in it")
-    flat: Array = np.empty(len(values), obj.dtype)
-    for index, value in enumerate(values):
-        flat[index] = value
-    obj[...] = flat.reshape(obj.shape)
-    if "readonly" in node and flag(node["readonly"], "readonly"):
-        obj.flags.writeable = False
-
-
-def _create_masked(node: Node, decoder: Decoder) -> np.ma.MaskedArray[Any, Any]:
-    values, mask = decoder.value(node["values"]), decoder.value(node["mask"])
-    if type(values) is not np.ndarray or type(node["hard"]) is not bool:
-        raise ArchitectureError("a masked array needs an array of values")
-    if mask is not None and (
-        type(mask) is not np.ndarray
-        or mask.shape != values.shape
-        or mask.dtype != np.ma.make_mask_descr(values.dtype)
-    ):
-        raise ArchitectureError("a masked array whose mask does not fit its values")
-    result: Any = values.view(np.ma.MaskedArray)
-    if mask is not None:
-        result._mask = mask
-    if node["hard"]:
-        result.harden_mask()
-    return result  # type: ignore[no-any-return]  # numpy's stubs lose the type
-
-
-def _fill_masked(obj: Any, node: Node, decoder: Decoder) -> None:
-    fill = decoder.value(node["fill"])
-    if fill is None:
-        return
-    if type(fill) is not np.ndarray or fill.shape != () or fill.dtype != obj.dtype:
-        raise ArchitectureError("a fill value that is not of the type of the values")
-    obj._fill_value = fill
-
-
 def _parse_scalar(content: JsonValue) -> object:
     if type(content) is not list or len(content) != 2:
         raise ArchitectureError("a scalar has a dtype and its bytes")
@@ -402,7 +315,7 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     np.ndarray: _encode_array,
     np.matrix: _encode_array,
     np.recarray: _encode_array,
-    np.ma.MaskedArray: _encode_masked,
+    np.ma.MaskedArray: object_arrays.encode_masked,
     **dict.fromkeys(_SCALARS, _encode_scalar),
 }
 
@@ -419,13 +332,15 @@ BUILDERS: Final[Mapping[str, Builder]] = {
         required=frozenset({"dtype", "data"}),
     ),
     "object_array": Builder(
-        _create_objects,
-        _fill_objects,
+        object_arrays.create_objects,
+        object_arrays.fill_objects,
         fields=frozenset({"shape", "items", "dtype", "fortran", "readonly"}),
         required=frozenset({"shape", "items"}),
     ),
     "masked_array": Builder(
-        _create_masked, _fill_masked, fields=frozenset({"values", "mask", "fill", "hard"})
+        object_arrays.create_masked,
+        object_arrays.fill_masked,
+        fields=frozenset({"values", "mask", "fill", "hard"}),
     ),
     "scalar": Builder(_create_scalar, fields=frozenset({"dtype", "data"})),
 }

@@ -202,8 +202,8 @@ def refusal(obj: object, path: str) -> UnsavableError:
         hint = "named tuples carry a class: save value._asdict() or tuple(value)"
     elif callable(obj) and not isinstance(obj, type):
         hint = "functions are code, and an archive holds none: leave it out"
-    elif isinstance(obj, (bool, int, float, complex, str, bytes)):
-        hint = f"a subclass of a plain type: save the plain {kind.__mro__[-2].__name__} instead"
+    elif plain := [base for base in (int, float, complex, str, bytes) if isinstance(obj, base)]:
+        hint = f"a subclass of a plain type: save {plain[0].__name__}(value) instead"
     elif isinstance(obj, (dict, list, tuple, set, frozenset)):
         hint = "a subclass of a plain container: save a plain copy of it"
     named = f"{kind.__module__}.{kind.__qualname__}"

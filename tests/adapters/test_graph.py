@@ -41,13 +41,15 @@ keys = st.recursive(
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.lists(inner, max_size=4).map(tuple)
-    | st.lists(inner, max_size=4).map(collections.deque)
-    | st.dictionaries(keys, inner, max_size=4)
-    | st.dictionaries(keys, inner, max_size=4).map(collections.OrderedDict)
-    | st.sets(keys, max_size=4)
-    | st.frozensets(keys, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.lists(inner, max_size=4).map(collections.deque)
+        | st.dictionaries(keys, inner, max_size=4)
+        | st.dictionaries(keys, inner, max_size=4).map(collections.OrderedDict)
+        | st.sets(keys, max_size=4)
+        | st.frozensets(keys, max_size=4)
+    ),
     max_leaves=30,
 )
 
@@ -206,7 +208,12 @@ def test_the_refusal_names_the_path() -> None:
 
 
 def test_tensors_are_named_by_path_and_unique() -> None:
-    value = {"a.b": np.ones(1), "a": {"b": np.ones(2), "é": np.ones(3)}, "": np.ones(4), 3: [b"z" * 2000]}
+    value = {
+        "a.b": np.ones(1),
+        "a": {"b": np.ones(2), "é": np.ones(3)},
+        "": np.ones(4),
+        3: [b"z" * 2000],
+    }
     graph, bundle = codec.save(value)
     assert bundle.stored == {
         "a.b": ("F64", (1,)),

@@ -1,0 +1,159 @@
+"""A confined child that loads corrupted models and uses them: it must survive all of them.
+
+Arguments: a file of jobs (JSON: a list of [case, [number of a corruption, ...] or null for all])
+and a log. Before each corruption one line goes to the log, so that whoever started this knows what
+killed it. A third argument, "blind", turns the audit of trees off: then it must not survive. At
+the end of a case: how many were refused, and how many were loaded and harmless.
+Limits: memory, a file size of zero, time a corruption; an audit hook reports what touches the
+outside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[2])]
+
+import joblib  # noqa: E402
+import numpy as np  # noqa: E402
+
+from safemodel.adapters import sklearn as adapter  # noqa: E402
+from safemodel.adapters.sklearn import trees  # noqa: E402
+from safemodel.errors import SafemodelError  # noqa: E402
+from tests.adapters.sklearn_cases import CASES, outputs  # noqa: E402
+from tests.adapters.sklearn_corrupt import corrupted, corruptions  # noqa: E402
+from tests.adapters.sklearn_support import MemoryBundle, in_memory  # noqa: E402
+
+SECONDS = 20
+MEMORY = 3 << 30
+WATCHED = (
+    *("open", "exec", "import", "os.", "subprocess", "socket", "shutil", "ctypes", "pty"),
+    *("webbrowser", "urllib", "ftplib", "smtplib", "tempfile", "pickle.find_class"),
+)
+# Libraries read their own files late, and look at the machine
+HARMLESS = (sys.prefix, sys.base_prefix, "/proc/", "/sys/", str(HERE.parents[2] / "safemodel"))
+
+
+class Watch:
+    """Collects events that a model must not cause."""
+
+    def __init__(self) -> None:
+        self.armed = False
+        self.seen: list[str] = []
+        sys.addaudithook(self.hook)
+
+    def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.armed or not event.startswith(WATCHED):
+            return
+        if event == "open" and not _writes(arguments):
+            path = str(arguments[0])
+            if path.startswith(HARMLESS) or path == "None":
+                return
+        if event == "import" and str(arguments[0]).partition(".")[0] in KNOWN:
+            return
+        if event in ("os.listdir", "os.scandir") and str(arguments[0]).startswith(HARMLESS):
+            return
+        if event == "exec" and _is_own(arguments):
+            return
+        self.seen.append(f"{event} {arguments!r:.120}")
+
+
+KNOWN = {
+    "sklearn",
+    "scipy",
+    "numpy",
+    "pandas",
+    "polars",
+    "joblib",
+    "threadpoolctl",
+    "safemodel",
+} | {*sys.stdlib_module_names}
+
+
+def _writes(arguments: tuple[Any, ...]) -> bool:
+    mode, flags = arguments[1], arguments[2]
+    if isinstance(mode, str):
+        return any(letter in mode for letter in "wax+")
+    return bool(flags and int(flags) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+
+
+def _is_own(arguments: tuple[Any, ...]) -> bool:
+    """Whether code that runs is a module of a library or made by the standard library."""
+    name = getattr(arguments[0], "co_filename", "")
+    return name.startswith(
+        (sys.prefix, sys.base_prefix, "<string>", "<frozen", "<__array_function")
+    )
+
+
+def use(model: Any, case: Any) -> None:
+    """Do what someone would do with a model: call it, look at it, train it a little."""
+    outputs(model, case.data)
+    again = case.train
+    if isinstance(again, partial) and again.args[0] == "partial":
+        try:
+            again(model)
+        except Exception:
+            return
+        outputs(model, case.data)
+
+
+def attack(bundle: MemoryBundle, case: Any) -> str:
+    """Load a corrupted bundle and use what comes out."""
+    try:
+        model = adapter.load(bundle)  # type: ignore[arg-type]
+    except SafemodelError:
+        return "refused"
+    use(model, case)
+    return "harmless"
+
+
+def main(jobs: Path, log: Path) -> None:
+    warnings.simplefilter("ignore")
+    np.seterr(all="ignore")
+    watch = Watch()
+    with log.open("a", buffering=1) as out, joblib.parallel_config(backend="threading"):
+        for name, chosen in json.loads(jobs.read_text()):
+            case = CASES[name]()
+            bundle = in_memory(adapter.save(case.model))
+            attack(bundle, case)  # imports what is imported late
+            found = list(corruptions(bundle))
+            counts = {"refused": 0, "harmless": 0}
+            for number in range(len(found)) if chosen is None else chosen:
+                number %= len(found)
+                out.write(json.dumps({"case": name, "number": number, "what": found[number][0]}))
+                out.write("\n")
+                watch.seen.clear()
+                changed = corrupted(bundle, found[number])
+                signal.setitimer(signal.ITIMER_REAL, SECONDS)
+                watch.armed = True
+                try:
+                    result = attack(changed, case)
+                except BaseException as error:  # a bug of ours: anything but SafemodelError
+                    result = f"{type(error).__name__}: {error}"[:300]
+                watch.armed = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                if watch.seen:
+                    result = f"touched the outside: {watch.seen[:3]}"
+                if result not in counts:
+                    out.write(json.dumps({"failed": result}) + "\n")
+                counts[result] = counts.get(result, 0) + 1
+            out.write(json.dumps({"done": name, "counts": counts}) + "\n")
+
+
+if __name__ == "__main__":
+    threading.stack_size(1 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.argv[3:] == ["blind"]:
+        trees.audit = lambda words, features: None
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,124 @@
+"""Corrupted models of every class: refused by one of our errors, or harmless when used.
+
+The default run takes one case a class and a sample of its corruptions; `slow` takes every
+corruption of every case. Models are loaded and used in confined children (`sklearn_victim.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .sklearn_cases import CASES
+
+SAMPLE = 40
+VICTIM = Path(__file__).with_name("sklearn_victim.py")
+Job = list[Any]
+
+
+@dataclass
+class Outcome:
+    """What became of all corruptions."""
+
+    refused: int = 0
+    harmless: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def run(jobs: list[Job], folder: Path, *, timeout: float, blind: bool = False) -> Outcome:
+    """Give the jobs to children, a new one whenever one dies, and collect what happened."""
+    outcome = Outcome()
+    for attempt in range(200):
+        if not jobs:
+            return outcome
+        plan, log = folder / f"jobs{attempt}.json", folder / f"log{attempt}"
+        plan.write_text(json.dumps(jobs))
+        log.touch()
+        command = [sys.executable, "-W", "ignore", str(VICTIM), str(plan), str(log)]
+        command += ["blind"] if blind else []
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout
+        )
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        finished = _collect(lines, outcome)
+        if done.returncode == 0:
+            return outcome
+        if not lines:
+            pytest.fail(f"the child did not start: {done.stderr[-1500:]}")
+        last = next(line for line in reversed(lines) if "number" in line)
+        outcome.failures.append(f"{last['case']}: {last['what']}: died with {done.returncode}")
+        if blind:
+            return outcome
+        jobs = _rest(jobs, finished, last)
+    pytest.fail(f"too many deaths: {outcome.failures[:20]}")
+
+
+def _collect(lines: list[dict[str, Any]], outcome: Outcome) -> set[str]:
+    finished, current = set(), ""
+    for line in lines:
+        if "number" in line:
+            current = f"{line['case']}: {line['what']}"
+        elif "failed" in line:
+            outcome.failures.append(f"{current}: {line['failed']}")
+        else:
+            finished.add(line["done"])
+            outcome.refused += line["counts"].get("refused", 0)
+            outcome.harmless += line["counts"].get("harmless", 0)
+    return finished
+
+
+def _rest(jobs: list[Job], finished: set[str], last: dict[str, Any]) -> list[Job]:
+    """The jobs behind the corruption that killed a child."""
+    rest = []
+    for name, chosen in jobs:
+        if name in finished:
+            continue
+        if name == last["case"]:
+            chosen = list(range(100_000)) if chosen is None else chosen
+            chosen = chosen[chosen.index(last["number"]) + 1 :] if last["number"] in chosen else []
+        if chosen is None or chosen:
+            rest.append([name, chosen])
+    return rest
+
+
+def _one_case_a_class() -> list[str]:
+    names: dict[str, str] = {}
+    for name in CASES:
+        kind, _, variant = name.partition("-")
+        if variant != "unfitted":
+            names.setdefault(kind, name)
+    return [*names.values(), "Pipeline-nested", "ColumnTransformer-arrays", "OneHotEncoder-max"]
+
+
+def test_a_sample_of_corruptions_is_refused_or_harmless(tmp_path: Path) -> None:
+    chosen = random.Random(20261121)
+    jobs: list[Job] = [
+        [name, [chosen.randrange(100_000) for _ in range(SAMPLE)]] for name in _one_case_a_class()
+    ]
+    outcome = run(jobs, tmp_path, timeout=280)
+    assert outcome.failures == []
+    assert outcome.refused > 1000
+    assert outcome.harmless > 100
+
+
+def test_a_child_without_the_audit_of_trees_does_not_survive(tmp_path: Path) -> None:
+    job: Job = ["DecisionTreeClassifier-plain", [*range(0, 2000, 7)]]
+    outcome = run([job], tmp_path, timeout=280, blind=True)
+    assert any("died with -11" in failure for failure in outcome.failures)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("half", [0, 1])
+def test_every_corruption_is_refused_or_harmless(half: int, tmp_path: Path) -> None:
+    jobs: list[Job] = [[name, None] for name in list(CASES)[half::2]]
+    outcome = run(jobs, tmp_path, timeout=7000)
+    assert outcome.failures == []
+    print(f"{outcome.refused} refused, {outcome.harmless} harmless")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import stat
+import sys
 from typing import Protocol
 
 from safemodel.bundle.output import write_at
@@ -23,6 +24,14 @@ _OPEN_FLAGS = (
 )
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _HAS_PREADV = hasattr(os, "preadv")
+
+# Linux maps a file that is larger than memory only if it need not keep room for changes to it.
+# The module has the constant in later versions of Python only; this is its value for these.
+_NO_RESERVE = getattr(
+    mmap,
+    "MAP_NORESERVE",
+    0x4000 if sys.platform == "linux" and os.uname().machine in ("x86_64", "aarch64") else 0,
+)
 
 
 class ByteSource(Protocol):
@@ -125,8 +134,7 @@ class FileSource:
         if self._descriptor < 0:  # to mmap that means: no file at all, but zeros
             raise SourceError("can't be mapped: it is closed", path=self.path)
         try:
-            # Private: writing to a tensor of a mapped bundle never reaches the file.
-            return memoryview(mmap.mmap(self._descriptor, self.size, access=mmap.ACCESS_COPY))
+            return memoryview(_map(self._descriptor, self.size))
         except (OSError, ValueError) as error:
             raise SourceError(f"can't be mapped: {error}", path=self.path) from error
 
@@ -186,6 +194,18 @@ def open_file(
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SourceError(f"can't be opened: {reason}", path=shown) from error
     return FileSource(descriptor, shown)
+
+
+def _map(descriptor: int, size: int) -> mmap.mmap:
+    """A private mapping: writing to a tensor of a mapped bundle never reaches the file."""
+    if not hasattr(mmap, "MAP_PRIVATE"):  # Windows
+        return mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY)
+    return mmap.mmap(
+        descriptor,
+        size,
+        flags=mmap.MAP_PRIVATE | _NO_RESERVE,
+        prot=mmap.PROT_READ | mmap.PROT_WRITE,
+    )
 
 
 def _kind(mode: int) -> str:

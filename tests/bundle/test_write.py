@@ -191,18 +191,18 @@ def test_tensors_are_asked_for_in_canonical_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pieces", "message"),
     [
-        ([], "its pieces are 64 bytes, not 164"),
-        ([bytes(99)], "its pieces are 163 bytes, not 164"),
-        ([bytes(50), bytes(51)], "at least 165 bytes, not 164"),
-        ([bytes(101)], "at least 165 bytes, not 164"),
-        ([memoryview(bytes(200))[::2]], "not C-contiguous"),
+        ([], "its pieces are 128 bytes, not 228"),
+        ([bytes(99)], "its pieces are 227 bytes, not 228"),
+        ([bytes(50), bytes(51)], "at least 229 bytes, not 228"),
+        ([bytes(101)], "at least 229 bytes, not 228"),
+        ([memoryview(bytes(200))[::2]], "a piece of a tensor is not C-contiguous"),
     ],
 )
 def test_pieces_of_another_size_are_refused(
     tmp_path: Path, pieces: list[bytes], message: str, layout: str
 ) -> None:
     spec = TensorSpec("a", "U8", (100,))
-    # The header takes 64 bytes.
+    # The header takes 128 bytes.
     with pytest.raises(AdapterError) as caught:
         write(
             tmp_path / "m",

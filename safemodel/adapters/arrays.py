@@ -55,16 +55,13 @@ def part(array: Array, path: str, node: Node) -> Part:
     """What `Encoder.add_array` needs to know of an array."""
     dtype = array.dtype
     stored, unit = stored_as(dtype)
-    strides = array.strides
-    if array.size == 0 and strides == np.empty(array.shape, dtype).strides:
-        strides = c_strides(array.shape, dtype.itemsize)
     mask = padding(dtype)
     return Part(
         name=path,
         node=node,
         address=array.__array_interface__["data"][0],
         shape=array.shape,
-        strides=strides,
+        strides=array.strides,
         itemsize=dtype.itemsize,
         dtype=stored,
         unit=unit,
@@ -122,7 +119,8 @@ class ArrayMemory:
 
 def _distinct(array: Array) -> Array:
     """The array without the repetitions along axes of stride 0."""
-    return array[tuple(slice(0, 1) if step == 0 else slice(None) for step in array.strides)]
+    slices = [slice(0, 1) if step == 0 else slice(None) for step in array.strides]
+    return array[(*slices, ...)]  # the dots keep an array of no axes an array
 
 
 def _inline_scalar(obj: Any, path: str) -> JsonValue:
@@ -135,7 +133,9 @@ def _inline_scalar(obj: Any, path: str) -> JsonValue:
 
 
 def _scalar_bytes(obj: Any) -> bytes:
-    memory = ArrayMemory(np.array(obj)[None], padding(obj.dtype))
+    if obj.dtype.itemsize == 0:  # as an array an empty string would be one of length 1
+        return b""
+    memory = ArrayMemory(np.array(obj, obj.dtype)[None], padding(obj.dtype))
     return b"".join(memory.dense())
 
 
@@ -188,7 +188,7 @@ def _whole(dtype: DType, tensor: Tensor) -> Array:
         )
     shape = tensor.shape[:rank]
     _check_size(shape, dtype.itemsize, tensor.nbytes)
-    return np.ndarray(shape, dtype, tensor.buffer)
+    return np.ndarray(shape, dtype, tensor.buffer, 0, c_strides(shape, dtype.itemsize))
 
 
 def view_fields(node: Node, itemsize: int, size: int) -> tuple[Any, Any, int]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DType = np.dtype[Any]
 Bytes = npt.NDArray[np.uint8]
 
-_UNIT: Final = r"\[[1-9]?[0-9]{0,9}(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]"
+_UNIT: Final = r"\[(?:[1-9][0-9]{0,9})?(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]"
 _TEXT: Final = re.compile(
     r"\|b1|\|[iu]1|[<>](?:[iu][248]|f(?:2|4|8|16)|c(?:8|16|32)|U[1-9][0-9]{0,8}|[mM]8(?:"
     + _UNIT
@@ -163,7 +163,12 @@ def _decode_fields(value: dict[str, JsonValue], nesting: int) -> DType:
     layout: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": itemsize}
     if any(title is not None for title in titles):
         layout["titles"] = titles
-    result: DType = np.dtype(layout, align="align" in value)
+    try:
+        result: DType = np.dtype(layout, align="align" in value)
+    except (TypeError, ValueError) as error:
+        raise ArchitectureError(
+            f"a dtype with fields that NumPy refuses: {error!s:.100}"
+        ) from error
     return np.dtype((np.record, result)) if "record" in value else result
 
 

@@ -76,9 +76,7 @@ def fill_objects(obj: Any, node: Node, decoder: Decoder) -> None:
     """Put the objects into the array."""
     values = decoder.values(node["items"])
     if obj.dtype != np.dtype(object):
-        missing = getattr(obj.dtype, "na_object", "")
-        if any(type(value) is not str and value is not missing for value in values):
-            raise ArchitectureError("an array of strings with something else in it")
+        _check_strings(obj.dtype, values)
     flat: Array = np.empty(len(values), obj.dtype)
     for index, value in enumerate(values):
         flat[index] = value
@@ -114,3 +112,12 @@ def fill_masked(obj: Any, node: Node, decoder: Decoder) -> None:
     if type(fill) is not np.ndarray or fill.shape != () or fill.dtype != obj.dtype:
         raise ArchitectureError("a fill value that is not of the type of the values")
     obj._fill_value = fill
+
+
+def _check_strings(dtype: Any, values: list[object]) -> None:
+    """Refuse what is neither a string nor the value that stands for a missing one."""
+    missing = getattr(dtype, "na_object", "")
+    for value in values:
+        nan = type(value) is float and type(missing) is float and value != value
+        if type(value) is not str and value is not missing and not nan:
+            raise ArchitectureError("an array of strings with something else in it")

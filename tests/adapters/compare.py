@@ -37,7 +37,7 @@ def _same(a: Any, b: Any, forth: dict[int, int], back: dict[int, int], arrays: l
         _same_array(a, b, forth, back, arrays)
     elif isinstance(a, np.generic):
         assert (a.dtype, a.dtype.char) == (b.dtype, b.dtype.char)
-        assert np.array_equal(np.array(a), np.array(b), equal_nan=a.dtype.kind in "fcmM")
+        _same_bits(np.array(a), np.array(b))
     elif isinstance(a, dict):
         assert len(a) == len(b)
         for (key, value), (other_key, other) in zip(a.items(), b.items(), strict=True):
@@ -51,6 +51,16 @@ def _same(a: Any, b: Any, forth: dict[int, int], back: dict[int, int], arrays: l
         assert [_bits(a.real), _bits(a.imag)] == [_bits(b.real), _bits(b.imag)]
     else:
         assert a == b
+
+
+def _same_bits(a: Any, b: Any) -> None:
+    if a.dtype.names is not None:
+        for name in a.dtype.names:
+            _same_bits(a[name], b[name])
+    elif a.dtype.char in "gG":  # with padding that need not be kept
+        assert np.array_equal(a, b, equal_nan=True)
+    else:
+        assert a.tobytes() == b.tobytes()
 
 
 def _bits(value: float) -> bytes:
@@ -72,9 +82,8 @@ def _same_array(a: Any, b: Any, forth: Any, back: Any, arrays: list[Any]) -> Non
     assert a.flags.aligned == b.flags.aligned
     if a.dtype.kind == "V" and a.dtype.names is not None:
         for name in a.dtype.names:
-            assert np.array_equal(a[name], b[name], equal_nan=True)
+            _same_bits(a[name], b[name])
     elif math.prod(a.shape) * a.itemsize < 1 << 20:
-        assert a.dtype.char in "gG" or a.tobytes() == b.tobytes()
-        assert np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+        _same_bits(a, b)
     if a.size:
         arrays.append((a, b))

@@ -1,7 +1,5 @@
 """The folder (format.md, "Folder"): the declared regular files and nothing else."""
 
-
-
 from __future__ import annotations
 
 from functools import partial

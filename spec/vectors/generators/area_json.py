@@ -1,7 +1,5 @@
 """Canonical JSON (format.md, "Canonical JSON"): every way to write a value that is not the one."""
 
-
-
 from __future__ import annotations
 
 from .bundle import Bundle

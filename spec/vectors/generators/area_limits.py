@@ -1,7 +1,5 @@
 """Limits (format.md, "Limits"): refused before anything is allocated for them."""
 
-
-
 from __future__ import annotations
 
 import struct
@@ -74,6 +72,11 @@ def _() -> Bundle:
     name, data = next(iter(bundle.signature_files.items()))
     bundle.signatures = {name: data.ljust((1 << 20) + 1)}
     return bundle
+
+
+@reject("limit-json-tokens", "LimitError", "8,000,001 brackets, in a string", generated=True)
+def _() -> Bundle:
+    return Bundle(fields={"x-note": "[" * 8_000_001})
 
 
 @reject("limit-weights-header", "LimitError", "a weights header of 100,000,001 bytes", "load")

@@ -1,7 +1,5 @@
 """Member names (format.md, "Member names"): the same file on every system, or no file at all."""
 
-
-
 from __future__ import annotations
 
 from . import writer

@@ -333,6 +333,43 @@ def _() -> Bundle:
     return signed(other)
 
 
+@reject(
+    "signature-stranger-other-bundle",
+    "BadSignatureError",
+    "beside a good one, a stranger's over another bundle",
+)
+def _() -> Bundle:
+    bundle = Bundle()
+    other = signing.manifest_statement(b"another manifest")
+    stranger = signing.signature_file("stranger", other)
+    bundle.signatures = bundle.signature_files | dict([stranger])
+    return bundle
+
+
+@accept("signature-newer-too", "a kind that came later, beside a good one, harms nobody")
+def _() -> Bundle:
+    bundle = Bundle()
+    value = signing.envelope("stranger", payload(bundle))
+    value["verificationMaterial"] = {"certificate": {"rawBytes": "AA=="}, "tlogEntries": [{}]}
+    newer = {signing.file_name("stranger"): writer.canonical(value)}
+    bundle.signatures = bundle.signature_files | newer
+    return bundle
+
+
+@accept(
+    "signature-newer-unsigned",
+    "a statement that came later, and no signature is asked for",
+    trust="unsigned",
+    signers=(),
+)
+def _() -> Bundle:
+    bundle = Bundle()
+    statement = signing.manifest_statement(bundle.manifest_bytes)
+    statement["predicateType"] = "https://safemodel.dev/statement/manifest/v2"
+    bundle.signatures = dict([signing.signature_file("acme", statement)])
+    return bundle
+
+
 def _register_algorithms() -> None:
     for label in ("p384", "p521", "ed25519"):
         accept(

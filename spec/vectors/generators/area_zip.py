@@ -1,7 +1,5 @@
 """The archive (format.md, "Canonical ZIP"): every byte around the members has one value."""
 
-
-
 from __future__ import annotations
 
 import struct

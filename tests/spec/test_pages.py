@@ -1,0 +1,72 @@
+"""The pages of the specification say what the code does, where that can be compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from safemodel import errors, limits
+from safemodel.format.weights import ITEM_SIZES
+
+SPEC = Path(__file__).resolve().parents[2] / "spec"
+FORMAT = (SPEC / "format.md").read_text()
+
+
+def sections(text: str) -> dict[str, str]:
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_limits_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (\d+) \|", sections(FORMAT)["Limits"], re.MULTILINE)
+    assert len(rows) == 21
+    for name, value in rows:
+        assert getattr(limits, name) == int(value), name
+
+
+def test_every_limit_named_is_in_the_table() -> None:
+    named = set(re.findall(r"`((?:MAX|MIN|SHARD|WEIGHTS|MEMBER)_[A-Z_]+)`", FORMAT))
+    table = set(re.findall(r"^\| `([A-Z_]+)` \|", sections(FORMAT)["Limits"], re.MULTILINE))
+    assert named == table
+
+
+def test_errors_are_those_of_the_code() -> None:
+    named = set(re.findall(r"`([A-Z][A-Za-z]+Error)`", sections(FORMAT)["Errors"]))
+    for name in named:
+        assert issubclass(getattr(errors, name), errors.SafemodelError)
+    parents = (errors.SourceError, errors.FormatError, errors.VerificationError)
+    assert named >= {kind.__name__ for parent in parents for kind in parent.__subclasses__()}
+    assert set(re.findall(r"`([A-Z][A-Za-z]+Error)`", FORMAT)) <= {*dir(errors)}
+
+
+def test_dtypes_are_those_of_the_code() -> None:
+    rows = re.findall(
+        r"^\| ((?:`[A-Z0-9_]+` ?)+) \| (\d) \|", sections(FORMAT)["Weights"], re.MULTILINE
+    )
+    found = {name: int(size) for names, size in rows for name in re.findall(r"`(\w+)`", names)}
+    assert found == dict(ITEM_SIZES)
+
+
+@pytest.mark.parametrize("title", sorted(sections(FORMAT)))
+def test_every_section_says_what_to_reject(title: str) -> None:
+    if title in ("Conventions", "Bundle", "Limits", "Errors"):
+        return
+    assert re.search(
+        r"\b(Readers|Writers|Adapters)\s+MUST\s+reject|MUST refuse", sections(FORMAT)[title]
+    )
+
+
+def test_the_code_names_sections_that_exist() -> None:
+    titles = {page: sections((SPEC / page).read_text()) for page in ("format.md", "signing.md")}
+    for path in (SPEC.parent / "safemodel").rglob("*.py"):
+        for page, title in re.findall(r'spec/(format|signing)\.md, "([^"]+)"', path.read_text()):
+            assert title in titles[f"{page}.md"], f"{path.name}: {title}"
+
+
+@pytest.mark.parametrize("page", sorted(SPEC.rglob("*.md")), ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("https:"):
+            assert (page.parent / target).exists(), target

@@ -8,6 +8,7 @@ nothing refers to any more are left out.
 from __future__ import annotations
 
 import copy
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -40,7 +41,7 @@ def corruptions(bundle: MemoryBundle) -> Iterator[Corruption]:
         for label, other in _tensors(stored):
             yield f"tensor {name}: {label}", _replacer(name, other)
     names = sorted(bundle.stored)
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in itertools.pairwise(names):
         yield f"tensors {first} and {second} swapped", _swapper(first, second)
 
 

@@ -12,7 +12,9 @@ Implements "Trees" of docs/sklearn.md.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +26,7 @@ ROW: Final = 64
 LEAF: Final = -1
 NO_FEATURE: Final = -2
 _BLOCK: Final = 1 << 15
-_BATCH: Final = 1 << 16
+_BATCH: Final = 1 << 17
 _FIELDS: Final = (
     ("left_child", "<i8", 0),
     ("right_child", "<i8", 8),
@@ -97,24 +99,23 @@ def audit(words: Any, features: int) -> None:
 
 
 def _audit_block(block: Any, start: int, count: int, features: int, seen: Any) -> int:
-    left = np.ascontiguousarray(block[:, _LEFT])
+    left, right, feature = (np.ascontiguousarray(block[:, i]) for i in (_LEFT, _RIGHT, _FEATURE))
     leaf = left == LEAF
-    if not np.array_equal(leaf, block[:, _RIGHT] == LEAF):
+    if left.min() < LEAF or not np.array_equal(leaf, right == LEAF):
         raise SpecError("has a node with one child", ".nodes")
+    if not np.array_equal(leaf, feature == NO_FEATURE):
+        raise SpecError("has a leaf with a feature, or another node without", ".nodes")
+    if feature.min() < NO_FEATURE or (feature == NO_FEATURE + 1).any():
+        raise SpecError("has a feature below 0", ".nodes")
+    if feature.max() >= features:
+        raise SpecError(f"has a feature above {features - 1}", ".nodes")
     if block[:, _FLAG].view(np.uint64).max() > 1:
         raise SpecError("has a flag or padding that is neither 0 nor 1", ".nodes")
-    feature = np.ascontiguousarray(block[:, _FEATURE])
     inner = np.flatnonzero(~leaf)
-    if not (feature[leaf] == NO_FEATURE).all():
-        raise SpecError("has a leaf with a feature", ".nodes")
-    if len(inner) == 0:
-        return 0
-    used = feature[inner]
-    if used.min() < 0 or used.max() >= features:
-        raise SpecError(f"has a feature outside 0 to {features - 1}", ".nodes")
     here = inner + start
-    for children in (left[inner], block[inner, _RIGHT]):
-        if (children <= here).any() or children.max() >= count:
+    for child in (left, right):
+        children = child[inner]
+        if (children <= here).any() or child.max() >= count:
             raise SpecError("has a child that is not behind its parent", ".nodes")
         seen[children] = True
     return len(inner)
@@ -142,32 +143,53 @@ def build(geometry: Geometry, nodes: Any, values: Any, depth: int) -> Any:
 Rows = Callable[[int, int], tuple[Any, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Trees `first` to `last` - 1, whose rows are `start` to `stop` - 1."""
+
+    first: int
+    last: int
+    start: int
+    stop: int
+
+
+def _batches(counts: Sequence[int]) -> Iterator[_Batch]:
+    start = first = 0
+    while first < len(counts):
+        last, stop = first + 1, start + counts[first]
+        while last < len(counts) and stop + counts[last] - start <= _BATCH:
+            stop += counts[last]
+            last += 1
+        yield _Batch(first, last, start, stop)
+        start, first = stop, last
+
+
 def build_all(
     geometry: Geometry, counts: Sequence[int], depths: Sequence[int], rows: Rows
 ) -> Iterator[Any]:
     """Build the trees of an ensemble; `rows(start, stop)` gives nodes and values as bytes.
 
-    Small trees are read together, large ones alone: memory is that of the largest tree.
+    Small trees are read together, large ones alone, and the next ones are read and verified while
+    these are audited: memory is that of the two largest.
     """
     dtype = node_dtype()
-    start = index = 0
-    while index < len(counts):
-        last, stop = index + 1, start + counts[index]
-        while last < len(counts) and stop + counts[last] - start <= _BATCH:
-            stop += counts[last]
-            last += 1
-        raw_nodes, raw_values = rows(start, stop)
-        nodes = np.frombuffer(raw_nodes, dtype)
-        values = np.frombuffer(raw_values, "<f8").reshape(-1, *geometry.width)
-        offset = 0
-        for number in range(index, last):
-            end = offset + counts[number]
-            try:
-                yield build(geometry, nodes[offset:end], values[offset:end], depths[number])
-            except SpecError as error:
-                raise error.below(f"[{number}]") from None
-            offset = end
-        start, index = stop, last
+    plan = tuple(_batches(counts))
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(rows, plan[0].start, plan[0].stop)
+        for batch, following in itertools.zip_longest(plan, plan[1:]):
+            raw_nodes, raw_values = ahead.result()
+            if following is not None:
+                ahead = reader.submit(rows, following.start, following.stop)
+            nodes = np.frombuffer(raw_nodes, dtype)
+            values = np.frombuffer(raw_values, "<f8").reshape(-1, *geometry.width)
+            offset = 0
+            for number in range(batch.first, batch.last):
+                end = offset + counts[number]
+                try:
+                    yield build(geometry, nodes[offset:end], values[offset:end], depths[number])
+                except SpecError as error:
+                    raise error.below(f"[{number}]") from None
+                offset = end
 
 
 def node_pieces(trees: Iterable[Any]) -> Iterator[Any]:

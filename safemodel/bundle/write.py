@@ -31,7 +31,7 @@ from safemodel.errors import UsageError, WeightsError
 from safemodel.format import container
 from safemodel.format.digests import ALGORITHMS, chunk_size, crc32
 from safemodel.format.manifest import FileEntry, Manifest, encode
-from safemodel.format.names import check_member_names, check_payload_name
+from safemodel.format.names import check_payload_name
 from safemodel.format.weights import layout as weights_layout
 from safemodel.format.weights import shard_names, split_shards
 from safemodel.trust.keys import SigningKey
@@ -284,7 +284,7 @@ def _write_folder(
 
     bundle_digest = hashlib.sha256(manifest).hexdigest()
     signatures = signing.sign(bundle_digest, digests)
-    check_member_names([*files, MANIFEST, *signatures])
+    container.member_order(files, signatures)  # refuses what an archive would refuse
     write_files(folder, {MANIFEST: manifest, **signatures})
     return bundle_digest
 

@@ -33,6 +33,7 @@ test-fast: $(VENV)/stamp
 
 lint: $(VENV)/stamp
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry safemodel

@@ -212,6 +212,8 @@ def view_fields(node: Node, itemsize: int, size: int) -> tuple[Any, Any, int]:
 def _check_size(shape: tuple[int, ...], itemsize: int, size: int) -> None:
     if math.prod(shape) * max(itemsize, 1) > max(size, limits.MAX_BROADCAST):
         raise ArchitectureError(f"a view that addresses far more than the {size} bytes it has")
+    if math.prod(max(length, 1) for length in shape) * max(itemsize, 1) > _MAX_SIZE:
+        raise ArchitectureError("an empty array whose other axes are too long")
 
 
 def _view(node: Node, dtype: DType, tensor: Tensor) -> Array:

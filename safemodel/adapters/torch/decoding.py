@@ -195,7 +195,8 @@ def _create_quantized(node: Node, decoder: Decoder) -> Any:
     length = values.shape[axis] if values.dim() else -1
     if scales.shape != (length,) or zeros.shape != (length,):
         raise ArchitectureError("scales and zero points must be one for each entry of the axis")
-    if zeros.numel() and not (low <= zeros.min() and zeros.max() <= high):
+    integral = not zeros.is_floating_point()
+    if integral and zeros.numel() and not (low <= zeros.min() and zeros.max() <= high):
         raise ArchitectureError(f"a zero point outside {low} to {high}")
     made = torch._make_per_channel_quantized_tensor(values, scales, zeros, axis)
     return _finish(_with_strides(made, values), node)

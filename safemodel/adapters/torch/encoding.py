@@ -138,10 +138,17 @@ class _TensorMemory:
         self._array().copy_into(buffer, base)
 
 
+_SCHEMES: Final = (
+    torch.per_tensor_affine,
+    torch.per_channel_affine,
+    torch.per_channel_affine_float_qparams,
+)
+
+
 def _encode_quantized(obj: Any, path: str, encoder: Encoder) -> Node:
     name = tables.QUANTIZED_NAMES.get(obj.dtype)
     scheme = obj.qscheme()
-    if name is None or scheme not in (torch.per_tensor_affine, torch.per_channel_affine):
+    if name is None or scheme not in _SCHEMES:
         raise UnsavableError(f"a tensor of {obj.dtype} quantized {scheme}", place=path or None)
     tensor = obj.detach()
     node: Node = {

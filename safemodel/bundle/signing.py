@@ -1,6 +1,6 @@
 """Add signatures: to a bundle in place, or detached to anything.
 
-The content stays as it is, to the byte. Implements spec/signing.md, "Signing".
+The content stays as it is, to the byte. Implements spec/signing.md, "Signature files".
 """
 
 from __future__ import annotations

@@ -564,6 +564,9 @@ def _text() -> None:
         _fit("given", cls, DOCS, vocabulary={"fox": 0, "quick": 1, "lazy": 2})
         _fit("list", cls, DOCS, vocabulary=["fox", "quick"])
         _fit("unfitted", cls, DOCS, unfitted=True)
+    many = [" ".join(f"word{i}" for i in range(k, k + 40)) for k in range(0, 1200, 25)]
+    _fit("large", text.TfidfVectorizer, many)
+    _fit("large", feature_extraction.DictVectorizer, [dict.fromkeys(d.split(), 1) for d in many])
     _fit("pattern", text.CountVectorizer, DOCS, token_pattern=r"(?u)\b\w+\b")
     _fit("sublinear", text.TfidfVectorizer, DOCS, sublinear_tf=True, norm="l1", smooth_idf=False)
     _fit("noidf", text.TfidfVectorizer, DOCS, use_idf=False, norm=None)

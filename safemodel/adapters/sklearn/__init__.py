@@ -18,6 +18,7 @@ import sklearn
 from safemodel.adapters import numpy as base
 from safemodel.adapters.graph_encode import encode
 from safemodel.adapters.protocol import Saved
+from safemodel.adapters.sklearn import words
 from safemodel.adapters.sklearn.loading import Loading
 from safemodel.adapters.sklearn.packed import Streamer
 from safemodel.adapters.sklearn.saving import fallback
@@ -30,6 +31,8 @@ NAME: Final = "sklearn"
 VERSION: Final = 1
 FRAMEWORK: Final = "scikit-learn"
 
+_HANDLERS: Final = {**base.HANDLERS, dict: words.encode_dict, list: words.encode_list}
+
 
 def save(obj: object, *, allow: Sequence[type | str] = ()) -> Saved:
     """Turn an estimator into tensors and JSON.
@@ -37,9 +40,7 @@ def save(obj: object, *, allow: Sequence[type | str] = ()) -> Saved:
     Raises:
         UnsavableError: part of it has no schema; `place` is its path.
     """
-    encoded = encode(
-        obj, handlers=base.HANDLERS, inlines=base.INLINES, fallback=fallback, name="model"
-    )
+    encoded = encode(obj, handlers=_HANDLERS, inlines=base.INLINES, fallback=fallback, name="model")
     libraries = {
         "numpy": numpy.__version__,
         "scikit-learn": sklearn.__version__,
@@ -76,7 +77,7 @@ def load(
         raise ArchitectureError("the manifest does not say which scikit-learn saved the model")
     allowed = frozenset(item for item in allow if isinstance(item, str))
     loading = Loading(saved_by, allowed)
-    builders = {**base.BUILDERS, **loading.builders()}
+    builders = {**base.BUILDERS, **words.BUILDERS, **loading.builders()}
     decoder = Streamer(architecture["graph"], bundle, builders)
     if not decoder.streams:
         bundle.load_weights()

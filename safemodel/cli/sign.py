@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from safemodel.cli import options as shared
 from safemodel.cli.output import Report, escape
 from safemodel.cli.progress import Progress
-from safemodel.errors import UsageError
+from safemodel.errors import SafemodelError, UsageError, VerificationError
 
 EXAMPLES = """\
   safemodel sign model.safemodel                          with your own key
@@ -60,6 +60,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
         signers = [shared.load_signer(source, options) for source in options.signer]
     else:
         signers = [shared.own_signer(report)]
+    _advise(options.path, report)
     with Progress("signing", options.path, quiet=report.quiet) as progress:
         files = bundle.sign(
             options.path,
@@ -89,6 +90,18 @@ def run(options: argparse.Namespace, report: Report) -> int:
         }
     )
     return 0
+
+
+def _advise(path: str, report: Report) -> None:
+    """Say what a signature means, where nobody who is trusted has signed before."""
+    from safemodel import bundle
+
+    try:
+        bundle.open_bundle(path).close()
+    except VerificationError as error:
+        report.note(f"{error.message}; your signature will vouch for every byte of it")
+    except SafemodelError:
+        pass  # no bundle, or a malformed one: signing says so
 
 
 def moment_of(text: str, now: datetime | None = None) -> datetime:

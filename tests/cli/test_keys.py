@@ -107,6 +107,15 @@ def test_sign_with_the_own_key_makes_it(run, make) -> None:
     assert run("verify", path).code == 0
 
 
+def test_signing_what_nobody_trusted_has_signed_is_noted(run, make, acme, tmp_path) -> None:
+    path = make(signers=[acme])
+    result = run("sign", path)
+    assert result.code == 0
+    assert "by no key that you trust" in result.err
+    assert "vouch for every byte" in result.err
+    assert run("sign", path, "--signer", tmp_path / "acme.key").err == ""
+
+
 def test_sign_with_several_keys_and_a_note(run, make, acme, tmp_path) -> None:
     path = make()
     other = Signer.generate("ecdsa-p384")

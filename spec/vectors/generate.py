@@ -20,13 +20,13 @@ if str(HERE) not in sys.path:
 
 from generators import signing, writer  # noqa: E402
 from generators.bundle import Bundle  # noqa: E402
-from generators.registry import VECTORS, Made, Vector  # noqa: E402
+from generators.registry import VECTORS, Adopted, Made, Vector  # noqa: E402
 
 AREAS = (
     "json", "manifest", "names", "zip", "weights", "chunks", "folder", "signatures", "statements",
-    "identity", "limits",
+    "identity", "limits", "adopted",
 )  # fmt: skip
-SUFFIXES = {"archive": ".safemodel", "folder": ".folder.json"}
+SUFFIXES = {"archive": ".safemodel", "folder": ".folder.json", "adopted": ".adopted.json"}
 KEY_NOTE = (
     "This key is published with the test vectors of safemodel. Never trust what it signs.\n\n"
 )
@@ -41,7 +41,8 @@ def vectors() -> list[Vector]:
 
 def path_of(vector: Vector) -> str:
     """The file of a vector, relative to this folder."""
-    return f"{vector.encoding}s/{vector.name}{SUFFIXES[vector.encoding]}"
+    folder = {"archive": "archives", "folder": "folders", "adopted": "adopted"}[vector.encoding]
+    return f"{folder}/{vector.name}{SUFFIXES[vector.encoding]}"
 
 
 def data_of(vector: Vector, made: Made) -> bytes:
@@ -51,6 +52,9 @@ def data_of(vector: Vector, made: Made) -> bytes:
         if not isinstance(made, bytes):
             raise TypeError(f"{vector.name} is no archive")
         return made
+    if isinstance(made, Adopted):
+        described = {"signature": writer.b64(made.signature), "entries": made.entries}
+        return json.dumps(described, indent=1).encode() + b"\n"
     entries = made.entries() if isinstance(made, Bundle) else made
     return json.dumps(entries, indent=1).encode() + b"\n"
 
@@ -73,6 +77,8 @@ def entry_of(vector: Vector, data: bytes, made: Made) -> dict[str, Any]:
     if vector.request:
         entry["request"] = vector.request
     if vector.expect == "success":
+        if isinstance(made, Adopted):
+            return entry | {"files": made.files, "signers": [signing.key_id(vector.trust[0])]}
         bundle = vector.bundle() if vector.bundle else made
         if not isinstance(bundle, Bundle):
             raise TypeError(f"{vector.name} does not say what it holds")
@@ -138,7 +144,7 @@ def main(target: Path = HERE) -> None:
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    for folder in ("archives", "folders", "keys"):
+    for folder in ("archives", "folders", "adopted", "keys"):
         for path in (target / folder).glob("*"):
             if f"{folder}/{path.name}" not in made:
                 path.unlink()

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from safemodel import bundle, errors
+from safemodel.bundle.detached import VerifiedFiles
 from safemodel.trust import signatures
 from safemodel.trust.policy import UNSIGNED, Trust, TrustedKeys
 from safemodel.trust.statements import parse_time
@@ -30,7 +31,8 @@ HERE = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 INDEX = json.loads((HERE / "index.json").read_text())
 VECTORS: list[dict[str, Any]] = INDEX["vectors"]
 
-every = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+BUNDLES = [vector for vector in VECTORS if vector["encoding"] != "adopted"]
+every = pytest.mark.parametrize("vector", BUNDLES, ids=lambda vector: vector["name"])
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,15 @@ def lay_out(vector: dict[str, Any], data: bytes, folder: Path) -> Path:
     if vector["encoding"] == "archive":
         target.write_bytes(data)
         return target
+    described = json.loads(data)
+    if vector["encoding"] == "adopted":
+        (folder / "signature.json").write_bytes(base64.b64decode(described["signature"]))
+        described = described["entries"]
+        if described[0]["path"] == ".":
+            target.write_bytes(base64.b64decode(described[0]["content"]))
+            return target
     target.mkdir()
-    for entry in json.loads(data):
+    for entry in described:
         path = target / entry["path"]
         path.parent.mkdir(parents=True, exist_ok=True)
         if "content" in entry:
@@ -130,6 +139,34 @@ _MODES = {
 }
 
 
+def run_adopted(vector: dict[str, Any], source: Path) -> dict[str, Any]:
+    """Verify what is no bundle by its detached signature, and say what was found."""
+    signature = source.parent / "signature.json"
+    with (
+        at(vector["now"]),
+        bundle.verify(source, signature=signature, trust=trust_of(vector)) as found,
+    ):
+        assert isinstance(found, VerifiedFiles)
+        return {
+            "files": {name: hashlib.sha256(found.read(name)).hexdigest() for name in found.files},
+            "signers": sorted(signer.key.key_id for signer in found.signers),
+        }
+
+
+ADOPTED = [vector for vector in VECTORS if vector["encoding"] == "adopted"]
+
+
+@pytest.mark.parametrize("vector", ADOPTED, ids=lambda vector: vector["name"])
+def test_adopted(vector: dict[str, Any], made: dict[str, bytes], tmp_path: Path) -> None:
+    path = lay_out(vector, made[vector["file"]], tmp_path)
+    if vector["expect"] == "success":
+        assert run_adopted(vector, path) == {key: vector[key] for key in ("files", "signers")}
+        return
+    with pytest.raises(errors.SafemodelError) as caught:
+        run_adopted(vector, path)
+    assert type(caught.value).__name__ == vector["expect"], str(caught.value)
+
+
 @every
 def test_vector(vector: dict[str, Any], made: dict[str, bytes], tmp_path: Path) -> None:
     if "fifo" in vector["name"] and not hasattr(os, "mkfifo"):
@@ -187,7 +224,7 @@ def test_regenerated_are_committed(made: dict[str, bytes]) -> None:
 
 
 def test_no_other_files(made: dict[str, bytes]) -> None:
-    for folder in ("archives", "folders", "keys"):
+    for folder in ("archives", "folders", "adopted", "keys"):
         assert {f"{folder}/{path.name}" for path in (HERE / folder).iterdir()} <= made.keys()
 
 

@@ -8,7 +8,17 @@ from typing import Any
 
 from .bundle import Bundle, Entry
 
-Made = Bundle | bytes | list[Entry]
+
+@dataclass(frozen=True)
+class Adopted:
+    """A folder or file that is no bundle, its detached signature, and the SHA-256 of its files."""
+
+    signature: bytes
+    entries: list[Entry]
+    files: dict[str, str]
+
+
+Made = Bundle | bytes | list[Entry] | Adopted
 Generator = Callable[[], Made]
 
 NOW = "2026-01-01T00:00:00Z"

@@ -62,8 +62,8 @@ class Folder:
             os.close(descriptor)
 
     def names(self) -> frozenset[str]:
-        """Names of what lies directly below the folder, of whatever kind."""
-        return frozenset(name for name, _ in self._scan(""))
+        """Names of what lies directly below the folder, of every kind but folders."""
+        return frozenset(n for n, status in self._scan("") if not stat.S_ISDIR(status.st_mode))
 
     def files(
         self, *, max_depth: int, max_files: int, skip: frozenset[str] = frozenset()

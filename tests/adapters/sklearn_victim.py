@@ -1,11 +1,11 @@
 """A confined child that loads corrupted models and uses them: it must survive all of them.
 
-Arguments: a file of jobs (JSON: a list of [case, [number of a corruption, ...] or null for all])
-and a log. Before each corruption one line goes to the log, so that whoever started this knows what
-killed it. A third argument, "blind", turns the audit of trees off: then it must not survive. At
-the end of a case: how many were refused, and how many were loaded and harmless.
-Limits: memory, a file size of zero, time a corruption; an audit hook reports what touches the
-outside.
+Arguments: a file of jobs (JSON, a list of [case, [number of a corruption, ...]]; a number instead
+of the list means that corruption and all behind it) and a log. Before each corruption a line goes
+to the log, so that whoever started this knows what killed it. At the end of a case: how many were
+refused, and how many were loaded and harmless. A third argument, "blind", turns the audit of
+trees off: then it must not survive. Limits: memory, and time a corruption; an audit hook reports
+what touches the outside.
 """
 
 from __future__ import annotations
@@ -128,10 +128,11 @@ def main(jobs: Path, log: Path) -> None:
             attack(bundle, case)  # imports what is imported late
             found = list(corruptions(bundle))
             counts = {"refused": 0, "harmless": 0}
-            for number in range(len(found)) if chosen is None else chosen:
+            numbers = range(chosen, len(found)) if isinstance(chosen, int) else chosen
+            for turn, number in enumerate(numbers):
                 number %= len(found)
-                out.write(json.dumps({"case": name, "number": number, "what": found[number][0]}))
-                out.write("\n")
+                line = {"case": name, "turn": turn, "number": number, "what": found[number][0]}
+                out.write(json.dumps(line) + "\n")
                 watch.seen.clear()
                 changed = corrupted(bundle, found[number])
                 signal.setitimer(signal.ITIMER_REAL, SECONDS)

@@ -1,0 +1,324 @@
+"""State put into modules, optimizers, schedulers: all of it or nothing, and nothing but values."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safemodel import adapters  # noqa: E402
+from safemodel.adapters import torch as adapter  # noqa: E402
+from safemodel.adapters.protocol import LoadReport  # noqa: E402
+from safemodel.adapters.torch.into import put  # noqa: E402
+from safemodel.errors import (  # noqa: E402
+    ArchitectureError,
+    StateMismatchError,
+    UsageError,
+)
+
+nn = torch.nn
+
+
+class Net(nn.Module):  # type: ignore[misc,name-defined]
+    def __init__(self, width: int = 4, more: bool = False) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, width)
+        self.second = nn.Linear(width, 2)
+        if more:
+            self.third = nn.Linear(2, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.second(self.first(x))
+
+
+def snapshot(module: Any) -> dict[str, Any]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def unchanged(module: Any, before: dict[str, Any]) -> bool:
+    return all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    adapters.save(Net(), tmp_path / "net.safemodel")
+    return tmp_path / "net.safemodel"
+
+
+def test_a_module_takes_its_state_back(tmp_path: Path) -> None:
+    model, other = Net(), Net()
+    adapters.save(model, tmp_path / "net.safemodel")
+    report = adapters.load(tmp_path / "net.safemodel", into=other)
+    assert report == LoadReport()
+    assert str(report) == "all entries loaded"
+    assert unchanged(other, snapshot(model))
+
+
+def test_a_plain_state_dict_goes_into_a_module_too(tmp_path: Path) -> None:
+    model, other = Net(), Net()
+    adapters.save(model.state_dict(), tmp_path / "net.safemodel")
+    adapters.load(tmp_path / "net.safemodel", into=other)
+    assert unchanged(other, snapshot(model))
+
+
+def test_a_module_on_the_meta_device_gets_memory(saved: Path) -> None:
+    with torch.device("meta"):
+        model = Net()
+    adapters.load(saved, into=model)
+    model(torch.ones(1, 3)).sum().backward()
+
+
+def test_without_an_object_the_error_says_what_to_pass(saved: Path) -> None:
+    with pytest.raises(ArchitectureError, match=r"state of a .*\.Net") as caught:
+        adapters.load(saved)
+    assert "into=module" in (caught.value.hint or "")
+    assert "into=dict" in (caught.value.hint or "")
+    state: Any = adapters.load(saved, into=dict)
+    assert list(state) == ["first.weight", "first.bias", "second.weight", "second.bias"]
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Net(5), r"mismatched: first.weight: expected float32 \[5, 3\], found float32 \[4, 3\]"),
+        (Net(more=True), r"missing: third.weight, third.bias"),
+        (nn.Linear(3, 4), r"missing: weight, bias; unexpected: first.weight"),
+        (Net().half(), r"expected float16 \[4, 3\], found float32"),
+    ],
+    ids=["shape", "missing", "other", "dtype"],
+)
+def test_what_does_not_fit_changes_nothing(saved: Path, model: Any, words: str) -> None:
+    before = snapshot(model)
+    with pytest.raises(StateMismatchError, match=words):
+        adapters.load(saved, into=model)
+    assert unchanged(model, before)
+
+
+def test_not_strict_loads_what_fits_and_reports_the_rest(saved: Path) -> None:
+    model = Net(5, more=True)
+    report: Any = adapters.load(saved, into=model, strict=False)
+    assert report.missing == ("third.weight", "third.bias")
+    assert report.unexpected == ()
+    assert [entry.name for entry in report.mismatched] == [
+        "first.weight",
+        "first.bias",
+        "second.weight",
+    ]
+    state: Any = adapters.load(saved, into=dict)
+    assert torch.equal(model.second.bias, state["second.bias"])
+
+
+def test_an_object_of_another_kind_is_refused(saved: Path) -> None:
+    for target, error in [
+        (torch.optim.SGD(Net().parameters(), 0.1), StateMismatchError),
+        ([1], UsageError),
+        ("net", UsageError),
+    ]:
+        with pytest.raises(error):
+            adapters.load(saved, into=target)
+    with pytest.raises(UsageError, match="device="):
+        adapters.load(saved, into=Net(), device="cpu")
+
+
+def test_a_refusal_by_the_object_itself_is_ours(saved: Path) -> None:
+    class Picky(Net):
+        def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError("not today")
+
+    with pytest.raises(StateMismatchError, match="not today"):
+        adapters.load(saved, into=Picky())
+
+
+def trained() -> tuple[Any, Any]:
+    model = Net()
+    optimizer = torch.optim.AdamW(
+        [{"params": model.first.parameters()}, {"params": model.second.parameters(), "lr": 0.5}]
+    )
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    return model, optimizer
+
+
+def test_an_optimizer_takes_its_state_back(tmp_path: Path) -> None:
+    _, optimizer = trained()
+    adapters.save(optimizer, tmp_path / "o.safemodel")
+    model = Net()
+    other = torch.optim.AdamW(
+        [{"params": model.first.parameters()}, {"params": model.second.parameters()}]
+    )
+    assert adapters.load(tmp_path / "o.safemodel", into=other) == LoadReport()
+    assert other.param_groups[1]["lr"] == 0.5
+    first, second = optimizer.state_dict(), other.state_dict()
+    assert first["param_groups"] == second["param_groups"]
+    for number, entry in first["state"].items():
+        for name, value in entry.items():
+            assert torch.equal(value, second["state"][number][name])
+
+
+def test_an_optimizer_of_other_parameters_is_refused(tmp_path: Path) -> None:
+    _, optimizer = trained()
+    adapters.save(optimizer, tmp_path / "o.safemodel")
+    for strict in (True, False):
+        with pytest.raises(StateMismatchError, match=r"\[4\] parameters, found \[2, 2\]"):
+            adapters.load(
+                tmp_path / "o.safemodel",
+                into=torch.optim.AdamW(Net().parameters()),
+                strict=strict,
+            )
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda s: s["state"][0].update(exp_avg=torch.ones(1)), r"state.0.exp_avg"),
+        (lambda s: s["state"][0].update(step=torch.ones(3)), r"state.0.step"),
+        (lambda s: s["state"].update({99: {}}), r"unexpected: state.99"),
+        (lambda s: s["state"].update({0: [1]}), r"unexpected: state.0"),
+        (lambda s: s["param_groups"][0].update(lr="fast"), r"param_groups.0.lr"),
+        (lambda s: s["param_groups"][0].update(step=1), r"unexpected: param_groups.0.step"),
+        (lambda s: s["param_groups"][0].update(params=[0, 0]), r"distinct"),
+        (lambda s: s["param_groups"][0].update(params=[[], 0]), r"distinct"),
+        (lambda s: s["param_groups"].pop(), r"parameters"),
+        (lambda s: s.update(param_groups=None), r"groups"),
+        (lambda s: s.update(state=[]), r"dictionary"),
+        (lambda s: s.pop("state"), r"dictionary"),
+        (lambda s: s.update(step=1), r"unexpected: step"),
+    ],
+)
+def test_hostile_state_of_an_optimizer_is_refused(edit: Any, words: str) -> None:
+    _, optimizer = trained()
+    state = copy.deepcopy(optimizer.state_dict())
+    before = copy.deepcopy(optimizer.state_dict())
+    edit(state)
+    with pytest.raises(StateMismatchError, match=words):
+        put(state, optimizer, strict=True)
+    assert str(before) == str(optimizer.state_dict())
+
+
+SCHEDULERS = {
+    "StepLR": lambda o: torch.optim.lr_scheduler.StepLR(o, 2),
+    "MultiStepLR": lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [2, 2, 5]),
+    "LambdaLR": lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda epoch: 0.5**epoch),
+    "CosineAnnealingWarmRestarts": lambda o: torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(
+        o, 3
+    ),
+    "OneCycleLR": lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.1, total_steps=30),
+    "ReduceLROnPlateau": lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(o, patience=0),
+    "SequentialLR": lambda o: torch.optim.lr_scheduler.SequentialLR(
+        o,
+        [
+            torch.optim.lr_scheduler.LinearLR(o),
+            torch.optim.lr_scheduler.ExponentialLR(o, 0.9),
+        ],
+        milestones=[3],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_scheduler_takes_its_state_back(name: str, tmp_path: Path) -> None:
+    def fresh() -> Any:
+        optimizer = torch.optim.SGD(Net().parameters(), 0.1)
+        return optimizer, SCHEDULERS[name](optimizer)
+
+    def step(pair: Any, count: int) -> list[float]:
+        rates = []
+        for _ in range(count):
+            pair[0].step()
+            pair[1].step(*([1.0] if name == "ReduceLROnPlateau" else []))
+            rates.append(pair[0].param_groups[0]["lr"])
+        return rates
+
+    first, second = fresh(), fresh()
+    step(first, 4)
+    for index, kind in enumerate(("optimizer", "scheduler")):
+        path = tmp_path / f"{kind}.safemodel"
+        adapters.save(first[index], path)
+        assert adapters.load(path, into=second[index]) == LoadReport()
+    assert step(first, 8) == step(second, 8)
+
+
+def test_a_scheduler_gets_no_attribute_that_it_does_not_have() -> None:
+    optimizer = torch.optim.SGD(Net().parameters(), 0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+    for name in ("step", "get_lr", "optimizer", "__class__"):
+        state = {**scheduler.state_dict(), name: 1}
+        with pytest.raises(StateMismatchError, match=f"unexpected: {name}"):
+            put(state, scheduler, strict=True)
+        put(state, scheduler, strict=False)
+        assert name not in vars(scheduler) or name == "optimizer"
+        assert scheduler.optimizer is optimizer
+    with pytest.raises(StateMismatchError, match="gamma"):
+        put({**scheduler.state_dict(), "gamma": "x"}, scheduler, strict=True)
+
+
+def test_functions_of_a_scheduler_get_no_attribute_that_they_do_not_have() -> None:
+    class Decay:
+        def __init__(self) -> None:
+            self.rate = 0.5
+
+        def __call__(self, epoch: int) -> float:
+            return self.rate**epoch
+
+    optimizer = torch.optim.SGD(Net().parameters(), 0.1)
+    decay = Decay()
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, decay)
+    state = scheduler.state_dict()
+    state["lr_lambdas"] = [{"rate": 0.25}]
+    put(state, scheduler, strict=True)
+    assert decay.rate == 0.25
+    state["lr_lambdas"] = [{"rate": 0.25, "__call__": 1}]
+    with pytest.raises(StateMismatchError, match=r"lr_lambdas\.0\.__call__"):
+        put(state, scheduler, strict=True)
+
+
+def test_a_scaler_takes_its_state_back(tmp_path: Path) -> None:
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    scaler.scale(torch.ones(1))
+    scaler.update(4.0)
+    adapters.save(scaler, tmp_path / "s.safemodel")
+    other = torch.amp.GradScaler("cpu")
+    assert adapters.load(tmp_path / "s.safemodel", into=other) == LoadReport()
+    assert other.state_dict() == scaler.state_dict()
+    state = {**scaler.state_dict(), "scale": "x"}
+    with pytest.raises(StateMismatchError, match="scale"):
+        put(state, other, strict=True)
+
+
+def test_state_that_is_no_dictionary() -> None:
+    for state in ([], None, 1):
+        with pytest.raises(ArchitectureError):
+            put(state, Net(), strict=True)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        None,
+        {},
+        {"graph": {"root": None, "nodes": []}, "more": 1},
+        {"graph": {"root": None, "nodes": []}, "state_of": "module"},
+        {"graph": {"root": None, "nodes": []}, "state_of": {"kind": "module"}},
+        {"graph": {"root": None, "nodes": []}, "state_of": {"kind": "Module", "class": "x"}},
+        {"graph": {"root": None, "nodes": []}, "state_of": {"kind": "module", "class": "x\n"}},
+        {"graph": {"root": None, "nodes": []}, "state_of": {"kind": "module", "class": 1}},
+    ],
+    ids=str,
+)
+def test_an_architecture_that_breaks_a_rule_is_refused(architecture: Any) -> None:
+    class Bundle:
+        class manifest:  # noqa: N801
+            pass
+
+        tensors: dict[str, Any] = {}  # noqa: RUF012
+
+        def load_weights(self) -> None:
+            pass
+
+    Bundle.manifest.architecture = architecture  # type: ignore[attr-defined]
+    with pytest.raises(ArchitectureError):
+        adapter.load(Bundle(), into=dict)  # type: ignore[arg-type]

@@ -17,6 +17,8 @@ from safemodel.format.weights import TensorInfo
 
 SHOWN_TENSORS = 60
 _SHOWN_ARRAYS = 3
+_MAX_PART = 72  # longer ones would push everything else off the screen; JSON has them whole
+_MAX_FACT = 1000
 _LABEL = 14
 
 Row = tuple[str, str]
@@ -70,7 +72,7 @@ def facts(view: View) -> Iterator[Row]:
     )
     for label, value in optional:
         if value:
-            yield label, escape(value)
+            yield label, _clip(escape(value), _MAX_FACT)
     if manifest.training_state is not None:
         yield "training", "has a training state"
     yield "encoding", f"{view.encoding}, {size_text(view.size)}"
@@ -82,6 +84,10 @@ def _framework(view: View) -> str:
     adapter = view.manifest.adapter
     made = f" (adapter {adapter.name} {adapter.version})" if adapter else ""
     return f"{view.manifest.framework or 'none'}{made}"
+
+
+def _clip(text: str, size: int) -> str:
+    return text if len(text) <= size else f"{text[: size - 3]}..."
 
 
 def _reference(reference: Reference) -> str:
@@ -154,7 +160,10 @@ def _rows(root: _Branch, arrays: dict[str, list[str]]) -> Iterator[tuple[str, ..
         while branch.tensor is None and len(branch.children) == 1:
             only, branch = next(iter(branch.children.items()))
             part = f"{part}.{only}"
-        yield ("  " * min(depth, 20) + escape(part), *_cells(branch.tensor, arrays))
+        yield (
+            "  " * min(depth, 20) + _clip(escape(part), _MAX_PART),
+            *_cells(branch.tensor, arrays),
+        )
         stack += [(p, child, depth + 1) for p, child in reversed(branch.children.items())]
 
 

@@ -116,6 +116,14 @@ def test_name_with_a_thousand_dots(run, make) -> None:
     assert run("inspect", make(tensors=["." * 1000, "a"])).code == 0
 
 
+def test_long_texts_are_clipped(run, make) -> None:
+    path = make(tensors=["x" * 1000, "a"], description="y" * 5000)
+    text = run("inspect", path).out
+    assert max(map(len, text.splitlines())) < 1100
+    document = run("inspect", path, "--format", "json").document
+    assert {tensor["name"] for tensor in document["tensors"]} == {"x" * 1000, "a"}
+
+
 def test_malformed_is_refused(run, make) -> None:
     path = make()
     path.write_bytes(path.read_bytes()[:-5])

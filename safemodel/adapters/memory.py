@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from safemodel import limits
 from safemodel.errors import UnsavableError
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
 
 Pieces = Callable[[], "Iterable[ReadableBuffer]"]
+
+# A lone array with more holes than this, one column of a large matrix, is stored without them.
+_SPARSE: Final = 16
 
 
 class Memory(Protocol):
@@ -184,6 +187,8 @@ def _store(cluster: list[Part]) -> Stored:
     first = cluster[0]
     if len(cluster) == 1 and first.strides == c_strides(first.shape, first.itemsize):
         return _store_alone(first, first.memory.dense)
+    if len(cluster) == 1 and stop - start > max(_SPARSE * first.count * first.itemsize, limits.MIB):
+        return _store_alone(first, first.memory.logical)
     cover = _cover(cluster, start, stop)
     if cover is None:
         return _store_range(cluster, start, stop)

@@ -54,8 +54,8 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[Option]:
     for action in parser._actions:
         if action.option_strings:
             choices = tuple(str(choice) for choice in action.choices or ())
-            text = (action.help or "").split(" (")[0]
-            yield Option(tuple(action.option_strings), choices, action.nargs != 0, text)
+            takes_value = action.nargs != 0
+            yield Option(tuple(action.option_strings), choices, takes_value, action.help or "")
         elif isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():
                 yield from _options(child)
@@ -107,10 +107,13 @@ def zsh(verbs: dict[str, str], options: Options, words: Words) -> str:
     lines += ['  local verb="$words[2]"', "  shift words", "  (( CURRENT-- ))", '  case "$verb" in']
     for verb, found in options.items():
         arguments = [_quote(spec) for option in found for spec in _zsh_specs(option)]
-        fixed = f"*:word:({' '.join(words[verb])})" if words[verb] else "*:path:_files"
-        arguments.append(_quote(fixed))
+        if words[verb]:
+            arguments.append(_quote(f"1:word:({' '.join(words[verb])})"))
+        arguments.append(_quote("*:path:_files"))
         lines.append(f"    {verb}) _arguments {' '.join(dict.fromkeys(arguments))} ;;")
-    lines += ["  esac", "}", 'compdef _safemodel safemodel 2>/dev/null || _safemodel "$@"']
+    # In $fpath this file is the body of the function on its first call; sourced, it registers it.
+    lines += ["  esac", "}", 'if [ "$funcstack[1]" = "_safemodel" ]; then', '  _safemodel "$@"']
+    lines += ["else", "  compdef _safemodel safemodel", "fi"]
     return "\n".join(lines)
 
 

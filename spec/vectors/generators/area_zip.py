@@ -365,6 +365,17 @@ def _() -> Bundle:
     return Bundle(tensors=tensors, members=payload)
 
 
+@accept(
+    "zip-many",
+    "65,535 members: exactly as many as need ZIP64 end records",
+    mode="open",
+    generated=True,
+    read=(),
+)
+def _() -> Bundle:
+    return Bundle(members={f"m/{index:05}": b"" for index in range(0xFFFF - 2)})
+
+
 @accept("zip-empty-members", "members without bytes")
 def _() -> Bundle:
     return Bundle(members={"a/empty": b"", "b": b""})

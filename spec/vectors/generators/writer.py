@@ -192,7 +192,7 @@ def pack(
     zip64: bool = False,
 ) -> bytes:
     """An archive. `gap` lies before the directory, which may list other records in its order."""
-    out = b""
+    out = bytearray()
     offsets = {}
     for record in records:
         out += record.before
@@ -202,5 +202,6 @@ def pack(
     start = len(out)
     listed = [record for record in directory or records if record.listed]
     headers = b"".join(central_header(record, offsets.get(id(record), 0)) for record in listed)
-    more = zip64_end(len(listed), len(headers), start) if zip64 else b""
-    return out + headers + more + end_record(len(listed), len(headers), start, end)
+    count = len(listed)
+    more = zip64_end(count, len(headers), start) if zip64 or count >= 0xFFFF else b""
+    return bytes(out) + headers + more + end_record(min(count, 0xFFFF), len(headers), start, end)

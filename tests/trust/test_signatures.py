@@ -334,7 +334,7 @@ def test_material_of_a_later_version(signer: Signer, change: Callable[[Any], obj
 
 
 def test_a_kind_of_a_later_version_beside_a_good_one(signer: Signer) -> None:
-    """A bundle that is also signed in a way of tomorrow loads today; that way counts for nothing."""
+    """A bundle that is also signed in a way of tomorrow loads today; that way does not count."""
     name, data = sign_manifest(signer, DIGEST)
     later_name, later = sign_manifest(Signer.generate(), DIGEST)
     change = _set("verificationMaterial", {"certificate": {"rawBytes": ""}})

@@ -64,5 +64,6 @@ MAX_INTEGER_DIGITS: Final = 4_000
 MAX_GRAPH_DEPTH: Final = 1_000  # shortest path from the root to a node
 MAX_FROZEN_DEPTH: Final = 64  # tuples and frozensets in one another: hashing them recurses
 MAX_EQUAL_HASHES: Final = 64
+MAX_HASHED: Final = 100_000_000  # items of tuples in keys, each as often as it occurs
 MAX_INLINE_BYTES: Final = 1 * KIB
 MAX_BROADCAST: Final = 1 * GIB  # a view may address this much more than the bytes it stands on

@@ -55,6 +55,11 @@ CONSTANTS: Final[Mapping[str, object]] = {"Ellipsis": ..., "NotImplemented": Not
 # Kinds that are built in one step, from parts that must exist before.
 FROZEN_KINDS: Final[frozenset[JsonValue]] = frozenset({"tuple", "frozenset"})
 
+# Kinds whose keys or elements are hashed when they are filled.
+HASHING_KINDS: Final[frozenset[JsonValue]] = frozenset(
+    {"dict", "OrderedDict", "Counter", "defaultdict", "set", "frozenset"}
+)
+
 # Python types that models hold as values (the `dtype=` of an encoder), written {"type": name}.
 PLAIN_TYPES: Final[Mapping[str, type]] = {
     kind.__name__: kind
@@ -200,37 +205,58 @@ def audit(graph: JsonValue) -> tuple[JsonValue, list[dict[str, JsonValue]]]:
     return graph["root"], checked
 
 
-def frozen_depth(nodes: list[dict[str, JsonValue]]) -> None:
-    """Refuse tuples and frozensets that hold themselves, or each other too deeply.
+def check_frozen(nodes: list[dict[str, JsonValue]]) -> None:
+    """Refuse tuples and frozensets that hold themselves, or that cost too much to hash.
 
-    Neither can be built before its parts, and hashing recurses in C without a guard.
+    Neither can be built before its parts. Hashing recurses in C without a guard, and visits a
+    part as often as it occurs: 60 tuples that each hold the one before twice would take years.
 
     Raises:
-        ArchitectureError: a cycle, or more than MAX_FROZEN_DEPTH levels.
+        ArchitectureError: a cycle, more than MAX_FROZEN_DEPTH levels, or more than MAX_HASHED
+            items in all keys and elements.
     """
     depths: dict[int, int] = {}
+    sizes: dict[int, int] = {}
 
-    def depth(index: int, level: int) -> int:
-        if level > limits.MAX_FROZEN_DEPTH:
+    def measure(index: int, level: int) -> None:
+        if index not in depths and level <= limits.MAX_FROZEN_DEPTH:
+            children = [child for child in _children(nodes[index]) if _is_frozen(nodes[child])]
+            for child in children:
+                measure(child, level + 1)
+            depths[index] = 1 + max((depths[child] for child in children), default=0)
+            items: Any = nodes[index].get("items")
+            length = len(items) if type(items) is list else 0
+            sizes[index] = 1 + length + sum(sizes[child] for child in children)
+        if index not in depths or level + depths[index] - 1 > limits.MAX_FROZEN_DEPTH:
             raise ArchitectureError(
                 f"tuples that hold each other, more than {limits.MAX_FROZEN_DEPTH} deep",
                 place=f"node {index}",
             )
-        if index not in depths:
-            children: list[Any] = [reference["ref"] for reference in references(nodes[index])]
-            inner = [
-                depth(child, level + 1)
-                for child in children
-                if nodes[child]["kind"] in FROZEN_KINDS
-            ]
-            depths[index] = 1 + max(inner, default=0)
-        if level + depths[index] - 1 > limits.MAX_FROZEN_DEPTH:
-            return depth(index, limits.MAX_FROZEN_DEPTH + 1)
-        return depths[index]
 
+    hashed = 0
     for index, node in enumerate(nodes):
-        if node["kind"] in FROZEN_KINDS:
-            depth(index, 1)
+        if _is_frozen(node):
+            measure(index, 1)
+    for node in nodes:
+        if node["kind"] in HASHING_KINDS:
+            hashed += sum(sizes.get(child, 1) for child in _children(_keys(node)))
+        if hashed > limits.MAX_HASHED:
+            raise ArchitectureError(f"keys of more than {limits.MAX_HASHED} items in all")
+
+
+def _is_frozen(node: dict[str, JsonValue]) -> bool:
+    return node["kind"] in FROZEN_KINDS
+
+
+def _keys(node: dict[str, JsonValue]) -> JsonValue:
+    items = node.get("items")
+    if type(items) is not list or node["kind"] in ("set", "frozenset"):
+        return items
+    return [pair[0] for pair in items if type(pair) is list and pair]
+
+
+def _children(value: JsonValue) -> list[Any]:
+    return [reference["ref"] for reference in references(value)]
 
 
 def check_hashes(keys: list[object], hashing: Callable[[object], int] = hash) -> None:

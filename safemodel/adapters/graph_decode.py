@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from safemodel import limits
-from safemodel.adapters.graph import audit, frozen_depth
+from safemodel.adapters.graph import audit, check_frozen
 from safemodel.errors import ArchitectureError, SafemodelError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Decoder:
     ) -> None:
         self.scratch: dict[str, Any] = dict(context)  # what builders of one family share
         self._root, self._nodes = audit(graph)
-        frozen_depth(self._nodes)
+        check_frozen(self._nodes)
         self._source = source
         self._builders = builders
         self._parsers = parsers

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from safemodel import limits
-from safemodel.adapters.graph import audit, frozen_depth, renumber
+from safemodel.adapters.graph import audit, check_frozen, renumber
 from safemodel.adapters.memory import Part, Pieces, plan
 from safemodel.bundle.contents import TensorData
 from safemodel.errors import ArchitectureError, UnsavableError
@@ -137,7 +137,7 @@ class Encoder:
         # The same audit as at load: what could not be loaded must not be saved.
         try:
             audit(graph)
-            frozen_depth(ordered)
+            check_frozen(ordered)
         except ArchitectureError as error:
             raise UnsavableError(error.message, place=error.place) from None
         return EncodedGraph(graph, tensors)

@@ -411,6 +411,26 @@ def test_a_long_chain_of_tuples_is_refused_whatever_its_shortest_path() -> None:
         codec.load({"root": ref(0), "nodes": [*nodes, {"kind": "tuple", "items": []}]}, EMPTY)
 
 
+def test_tuples_that_double_each_other_are_not_hashed() -> None:
+    nodes: list[Any] = [{"kind": "dict", "items": [[ref(1), 0]]}]
+    nodes += [{"kind": "tuple", "items": [ref(i + 2), ref(i + 2)]} for i in range(60)]
+    nodes.append({"kind": "tuple", "items": []})
+    with pytest.raises(ArchitectureError, match="items in all"):
+        codec.load({"root": ref(0), "nodes": nodes}, EMPTY)
+    value: Any = ()
+    for _ in range(60):
+        value = (value, value)
+    assert len(codec.roundtrip([value])[0]) == 2  # nothing hashes it here
+
+
+def test_one_long_tuple_is_not_hashed_over_and_over() -> None:
+    long = {"kind": "tuple", "items": [0] * 20_000}
+    sets: list[Any] = [{"kind": "set", "items": [ref(6001)]} for _ in range(6000)]
+    nodes = [{"kind": "list", "items": [ref(i + 1) for i in range(6000)]}, *sets, long]
+    with pytest.raises(ArchitectureError, match="items in all"):
+        codec.load({"root": ref(0), "nodes": nodes}, EMPTY)
+
+
 def test_math_is_not_lost_in_complex_numbers() -> None:
     result = codec.roundtrip(complex(-0.0, math.inf))
     assert math.copysign(1, result.real) == -1

@@ -176,6 +176,8 @@ def test_an_optimizer_of_other_parameters_is_refused(tmp_path: Path) -> None:
     [
         (lambda s: s["state"][0].update(exp_avg=torch.ones(1)), r"state.0.exp_avg"),
         (lambda s: s["state"][0].update(step=torch.ones(3)), r"state.0.step"),
+        (lambda s: s["state"][0].update(exp_avg=torch.ones(1).expand(4, 3)), r"without holes"),
+        (lambda s: s["state"][0].update(exp_avg=torch.ones(4, 3).to_sparse()), r"without holes"),
         (lambda s: s["state"].update({99: {}}), r"unexpected: state.99"),
         (lambda s: s["state"].update({0: [1]}), r"unexpected: state.0"),
         (lambda s: s["param_groups"][0].update(lr="fast"), r"param_groups.0.lr"),

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from sklearn import ensemble, linear_model, pipeline, preprocessing, tree
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils import all_estimators
 
 from safemodel import adapters
 from safemodel.adapters import sklearn as adapter
@@ -94,6 +95,18 @@ def test_every_class_of_the_table_has_a_case() -> None:
     for make in CASES.values():
         walk(make().model)
     assert used == set(SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    "module", ["linear_model", "preprocessing", "tree", "naive_bayes", "dummy", "pipeline"]
+)
+def test_modules_that_the_documentation_calls_complete_are(module: str) -> None:
+    found = {
+        f"{kind.__module__}.{kind.__qualname__}"
+        for _, kind in all_estimators()
+        if kind.__module__.split(".")[1] == module
+    }
+    assert found <= set(SCHEMAS)
 
 
 @pytest.mark.parametrize("qualified", SCHEMAS)

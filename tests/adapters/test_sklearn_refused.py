@@ -314,6 +314,55 @@ def test_only_patterns_that_cannot_be_slow_are_simple(pattern: str, simple: bool
     assert pattern_is_simple(pattern) is simple
 
 
+def test_estimators_that_double_without_end_are_refused() -> None:
+    model: Any = _scaler()
+    for _ in range(40):
+        model = pipeline.FeatureUnion([("a", model), ("b", model)])
+    with pytest.raises(UnsavableError, match="stand in one another"):
+        adapter.save(model)
+    bundle = in_memory(adapter.save(pipeline.FeatureUnion([("a", _scaler()), ("b", _scaler())])))
+    nodes = bundle.architecture["graph"]["nodes"]
+    union, unions = nodes[0], 40
+    tail = len(nodes)
+    for turn in range(unions):
+        inner = tail + 4 * turn
+        following = inner + 4 if turn < unions - 1 else 0
+        nodes += [
+            {**copy.deepcopy(union), "state": {**union["state"]}},
+            {"kind": "list", "items": [{"ref": inner + 2}, {"ref": inner + 3}]},
+            {"kind": "tuple", "items": ["a", {"ref": following}]},
+            {"kind": "tuple", "items": ["b", {"ref": following}]},
+        ]
+        nodes[inner]["state"]["transformer_list"] = {"ref": inner + 1}
+    scaler = next(i for i, node in enumerate(nodes) if "StandardScaler" in str(node.get("class")))
+    nodes[tail + 4 * (unions - 1) + 2]["items"][1] = {"ref": scaler}
+    nodes[tail + 4 * (unions - 1) + 3]["items"][1] = {"ref": scaler}
+    graph = {"root": {"ref": tail}, "nodes": nodes}
+    graph["nodes"] = renumber(graph["root"], nodes)
+    with pytest.raises(ArchitectureError, match="stand in one another"):
+        adapter.load(MemoryBundle({"graph": graph}, bundle.stored, bundle.libraries))  # type: ignore[arg-type]
+
+
+def test_an_estimator_in_itself_is_refused() -> None:
+    model = pipeline.Pipeline([("s", _scaler())])
+    model.steps.append(("self", model))
+    with pytest.raises(UnsavableError, match="contains itself"):
+        adapter.save(model)
+    bundle = in_memory(adapter.save(pipeline.Pipeline([("s", _scaler()), ("t", "passthrough")])))
+    for node in bundle.architecture["graph"]["nodes"]:
+        if node["kind"] == "tuple" and "passthrough" in node["items"]:
+            node["items"][1] = {"ref": 0}
+    with pytest.raises(ArchitectureError, match="contains itself"):
+        adapter.load(bundle)  # type: ignore[arg-type]
+
+
+def test_an_array_that_repeats_one_item_is_refused() -> None:
+    model = linear_model.Ridge().fit(X, Y2)
+    model.coef_ = np.broadcast_to(np.array([1.0]), (1 << 20,))
+    with pytest.raises(UnsavableError, match="repeats"):
+        adapter.save(model)
+
+
 @pytest.mark.parametrize("attribute", ["indices", "indptr", "data"])
 def test_damaged_sparse_matrices_are_not_saved(attribute: str) -> None:
     matrix = sp.csr_matrix(np.eye(3))

@@ -20,9 +20,10 @@ from safemodel.adapters.graph_encode import encode
 from safemodel.adapters.protocol import Saved
 from safemodel.adapters.sklearn import words
 from safemodel.adapters.sklearn.loading import Loading
+from safemodel.adapters.sklearn.nesting import check_nesting
 from safemodel.adapters.sklearn.packed import Streamer
 from safemodel.adapters.sklearn.saving import fallback
-from safemodel.errors import ArchitectureError, UsageError
+from safemodel.errors import ArchitectureError, UnsavableError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
@@ -41,6 +42,11 @@ def save(obj: object, *, allow: Sequence[type | str] = ()) -> Saved:
         UnsavableError: part of it has no schema; `place` is its path.
     """
     encoded = encode(obj, handlers=_HANDLERS, inlines=base.INLINES, fallback=fallback, name="model")
+    try:
+        check_nesting(encoded.graph["nodes"])  # type: ignore[index, call-overload, arg-type]
+    except ArchitectureError as error:
+        hint = "give each place an estimator of its own"
+        raise UnsavableError(error.message, hint=hint) from None
     libraries = {
         "numpy": numpy.__version__,
         "scikit-learn": sklearn.__version__,

@@ -23,6 +23,7 @@ from safemodel.adapters.graph_encode import Encoder, Node, join
 from safemodel.adapters.sklearn import trees
 from safemodel.adapters.sklearn.library import ENTRIES, Entry
 from safemodel.adapters.sklearn.library import entry as entry_of
+from safemodel.adapters.sklearn.nesting import check_nesting
 from safemodel.adapters.sklearn.schema import MAX_FEATURES
 from safemodel.adapters.sklearn.spec import Scope, SpecError
 from safemodel.adapters.sklearn.trees import Geometry
@@ -178,6 +179,7 @@ class Streamer(Decoder):
         self, graph: JsonValue, bundle: VerifiedBundle, builders: Mapping[str, Builder]
     ) -> None:
         super().__init__(graph, bundle, builders, base.PARSERS, {})
+        check_nesting(self._nodes)
         self.bundle = bundle
 
     @property

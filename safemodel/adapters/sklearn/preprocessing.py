@@ -136,7 +136,8 @@ def _bins(state: Mapping[str, Any], scope: Scope) -> None:
     encoder = state.get("_encoder")
     if encoder is not None:
         categories = vars(encoder).get("categories_")
-        sizes = [len(one) for one in categories] if isinstance(categories, list | tuple) else []
+        known = categories if type(categories) is list else []
+        sizes = [one.size for one in known if type(one) is np.ndarray]
         if sizes != state["n_bins_"].tolist():
             raise SpecError("has other categories than there are bins", "._encoder")
 

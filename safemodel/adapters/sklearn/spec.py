@@ -19,6 +19,7 @@ import numpy as np
 
 Dim = str | int | None
 MAX_INT: Final = 2**63 - 1
+_MOST_REPEATED: Final = 1 << 20  # bytes of an array that repeats its items without holding them
 
 
 class SpecError(Exception):
@@ -198,6 +199,8 @@ class Array:
             raise _refuse(value, self)
         if value.ndim != len(self.dims):
             raise _refuse(value, self)
+        if value.nbytes > _MOST_REPEATED and 0 in value.strides:
+            raise SpecError("repeats its items: make a copy of it")
         for dim, size in zip(self.dims, value.shape, strict=True):
             scope.unify(dim, size)
         high = self.high

@@ -115,6 +115,12 @@ def _() -> list[Entry]:
     return replaced("README.md", content("README.md", b"# A model\n\n"))
 
 
+@reject("folder-git-lfs", "GitLfsPointerError", "Git LFS left a pointer in place of the weights")
+def _() -> list[Entry]:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
+    return replaced(writer.WEIGHTS, content(writer.WEIGHTS, pointer))
+
+
 @reject("folder-flip", "DigestMismatchError", "one letter of a member", "load")
 def _() -> list[Entry]:
     return replaced("README.md", content("README.md", b"# B model\n"))

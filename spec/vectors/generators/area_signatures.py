@@ -370,6 +370,40 @@ def _() -> Bundle:
     return bundle
 
 
+@reject("signature-der-padded", "BadSignatureError", "an integer in the DER with a zero too many")
+def _() -> Bundle:
+    def padded(data: bytes) -> bytes:
+        made = signing.sign("acme", signing.pae(data))
+        size = made[3]
+        return bytes([0x30, made[1] + 1, 2, size + 1, 0]) + made[4:]
+
+    return signed(padded)
+
+
+@reject("signature-der-long-form", "BadSignatureError", "a length in the DER in its long form")
+def _() -> Bundle:
+    def long_form(data: bytes) -> bytes:
+        made = signing.sign("acme", signing.pae(data))
+        return bytes([0x30, 0x81, made[1]]) + made[2:]
+
+    return signed(long_form)
+
+
+@reject(
+    "signature-ed25519-malleable",
+    "BadSignatureError",
+    "S plus the order of the group, which RFC 8032 forbids",
+    trust=("ed25519",),
+)
+def _() -> Bundle:
+    def other(data: bytes) -> bytes:
+        made = signing.sign("ed25519", signing.pae(data))
+        order = 2**252 + 27742317777372353535851937790883648493
+        return made[:32] + (int.from_bytes(made[32:], "little") + order).to_bytes(32, "little")
+
+    return signed(other, "ed25519")
+
+
 def _register_algorithms() -> None:
     for label in ("p384", "p521", "ed25519"):
         accept(

@@ -26,7 +26,6 @@ from safemodel.errors import (
     DigestMismatchError,
     LimitError,
     MemberNameError,
-    MissingFileError,
     MissingMemberError,
     TruncatedError,
     UsageError,
@@ -278,8 +277,6 @@ def sign_files(
         SourceError: something can't be read or written.
     """
     target = os.fspath(path)
-    if not os.path.lexists(target):
-        raise MissingFileError("no such file or folder", path=target)
     out = os.fspath(signature) if signature is not None else target.rstrip("/\\") + SUFFIX
     files = PlainFiles(target, without=out)
     try:

@@ -210,15 +210,22 @@ def test_handed_out_memory_is_the_readers_own(opened: tuple[VerifiedBundle, Reco
         rows.buffer[:] = bytes(6)
 
 
-def test_the_cache_stays_small(opened: tuple[VerifiedBundle, Recording]) -> None:
-    bundle, _ = opened
+def test_the_cache_stays_small(
+    opened: tuple[VerifiedBundle, Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "_CACHED_BYTES", 4 * MIB)
+    bundle, source = opened
     for index in range(0, 9 * MIB, 100_000):
         bundle.rows("c", index, index + 1)
         bundle.read_range("other.bin", index % (3 * MIB), 1)
     cached = bundle._cache._chunks
-    assert sum(len(chunk) for chunk in cached.values()) <= 16 * MIB
-    assert len(cached) > 3
+    assert len(cached) == 4
     assert all(chunk.readonly for chunk in cached.values())
+    source.ranges = []
+    bundle.rows("c", 9_400_000, 9_400_001)  # the last used are still there
+    assert source.ranges == []
+    bundle.rows("c", 0, 1)  # the first are not
+    assert len(source.ranges) == 1
 
 
 def test_damage_elsewhere_does_not_hinder_a_partial_read(data: bytes) -> None:
@@ -326,6 +333,28 @@ def test_the_first_error_ends_a_load(
     read = [r for r in source.ranges if r[0] >= 0 and r[0] % MIB == 0]
     # Then some are read once more, to name the tensors
     assert len(read) <= (4 if count == 1 else 10)
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+def test_last_bytes_of_any_number_of_chunks_count(tmp_path: Path, count: int) -> None:
+    """Runs of chunks end anywhere: none may be left out."""
+    path = tmp_path / "m"
+    size = (count - 1) * MIB + 1
+    member = {"x.bin": Payload(content("x", size), "application/octet-stream")}
+    write(path, contents(tensor("a", (size,)), members=member), signers=[signer()])
+    data = path.read_bytes()
+    for name, use in {
+        "a": lambda b: (b.load_weights(), b.tensor("a").buffer)[1],
+        "x": lambda b: b.member("x.bin"),
+    }.items():
+        with open_bundle(data, trust=TRUST) as bundle:
+            assert bytes(use(bundle)) == content(name, size)
+        last = data.index(content(name, min(size, 64))) + size - 1
+        changed = data[:last] + bytes([data[last] ^ 1]) + data[last + 1 :]
+        with open_bundle(changed, trust=TRUST) as bundle, pytest.raises(DigestMismatchError):
+            use(bundle)
+        with pytest.raises(DigestMismatchError):
+            verify(changed, trust=TRUST)
 
 
 def test_progress_counts_every_byte_once(tmp_path: Path, data: bytes) -> None:

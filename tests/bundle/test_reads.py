@@ -339,7 +339,7 @@ def test_the_first_error_ends_a_load(
 def test_last_bytes_of_any_number_of_chunks_count(tmp_path: Path, count: int) -> None:
     """Runs of chunks end anywhere: none may be left out."""
     path = tmp_path / "m"
-    size = (count - 1) * MIB + 1
+    size = (count - 1) * MIB + 100
     member = {"x.bin": Payload(content("x", size), "application/octet-stream")}
     write(path, contents(tensor("a", (size,)), members=member), signers=[signer()])
     data = path.read_bytes()
@@ -349,7 +349,7 @@ def test_last_bytes_of_any_number_of_chunks_count(tmp_path: Path, count: int) ->
     }.items():
         with open_bundle(data, trust=TRUST) as bundle:
             assert bytes(use(bundle)) == content(name, size)
-        last = data.index(content(name, min(size, 64))) + size - 1
+        last = data.index(content(name, 64)) + size - 1
         changed = data[:last] + bytes([data[last] ^ 1]) + data[last + 1 :]
         with open_bundle(changed, trust=TRUST) as bundle, pytest.raises(DigestMismatchError):
             use(bundle)

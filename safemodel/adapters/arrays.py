@@ -278,7 +278,10 @@ def check_bytes(buffer: memoryview) -> None:
 def _parse_scalar(content: JsonValue) -> object:
     if type(content) is not list or len(content) != 2:
         raise ArchitectureError("a scalar has a dtype and its bytes")
-    return _scalar(decode_dtype(content[0]), parse_hex(content[1]))
+    data = parse_hex(content[1])
+    if len(data) > limits.MAX_INLINE_BYTES:
+        raise ArchitectureError("a scalar that must be a tensor")
+    return _scalar(decode_dtype(content[0]), data)
 
 
 def _create_scalar(node: Node, decoder: Decoder) -> object:

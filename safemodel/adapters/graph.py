@@ -179,6 +179,9 @@ def audit(graph: JsonValue) -> tuple[JsonValue, list[dict[str, JsonValue]]]:
     nodes = graph["nodes"]
     if type(nodes) is not list or len(nodes) > limits.MAX_GRAPH_NODES:
         raise ArchitectureError(f"nodes must be a list of at most {limits.MAX_GRAPH_NODES}")
+    names = graph.get("names", {})
+    if type(names) is not dict or any(type(name) is not str for name in names.values()):
+        raise ArchitectureError("names must map names of tensors to names")
     depths: list[int] = []
 
     def scan(value: JsonValue, depth: int) -> None:

@@ -23,7 +23,8 @@ from generators.bundle import Bundle  # noqa: E402
 from generators.registry import VECTORS, Adopted, Made, Vector  # noqa: E402
 
 AREAS = (
-    "json", "manifest", "names", "zip", "weights", "chunks", "folder", "signatures", "statements",
+    "json", "manifest", "names", "zip", "weights", "chunks", "folder", "signatures",
+    "envelopes", "statements",
     "identity", "limits", "adopted",
 )  # fmt: skip
 SUFFIXES = {"archive": ".safemodel", "folder": ".folder.json", "adopted": ".adopted.json"}

@@ -92,7 +92,8 @@ def test_every_class_of_the_table_has_a_case() -> None:
             for item in value:
                 walk(item)
 
-    for make in CASES.values():
+    first = {name.partition("-")[0]: make for name, make in reversed(CASES.items())}
+    for make in first.values():
         walk(make().model)
     assert used == set(SCHEMAS)
 

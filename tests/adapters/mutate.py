@@ -15,6 +15,8 @@ def mutate(graph: Any, seed: int, words: list[str]) -> Any:
     result = copy.deepcopy(graph)
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         places = list(_places(result))
+        if not places:
+            break
         holder, key = rng.choice(places)
         _edit(holder, key, rng, places, words)
     return result

@@ -228,10 +228,11 @@ def test_the_cache_stays_small(
     assert len(source.ranges) == 1
 
 
-def test_damage_elsewhere_does_not_hinder_a_partial_read(data: bytes) -> None:
+@pytest.mark.parametrize("mapped", [False, True])
+def test_damage_elsewhere_does_not_hinder_a_partial_read(data: bytes, mapped: bool) -> None:
     at = data.index(content("c", 64)) + 4 * MIB
     changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-    with open_bundle(changed, trust=TRUST) as bundle:
+    with open_bundle(changed, trust=TRUST, mapped=mapped) as bundle:
         for name in ("a", "b", "d", "e"):
             assert bytes(bundle.tensor(name).buffer) == content(name, SIZES[name])
         with pytest.raises(DigestMismatchError, match="tensor c"):

@@ -348,6 +348,14 @@ def test_wrong_model(path: Path) -> None:
     assert inspect(path).digest in error.message
 
 
+def test_another_digest_is_refused_before_anything_else_is_asked(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    write(path, small())  # unsigned
+    assert type(refusal(path, digest="0" * 64)) is WrongModelError
+    path.write_bytes(rebuilt([("manifest.json", b"hello")]))
+    assert type(refusal(path, digest="0" * 64, trust=UNSIGNED)) is WrongModelError
+
+
 @pytest.mark.parametrize("arguments", [{"digest": "xyz"}, {"version": "not a version>="}])
 def test_senseless_questions(path: Path, arguments: dict[str, str]) -> None:
     if "version" in arguments:

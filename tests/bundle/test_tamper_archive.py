@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from safemodel.bundle import inspect, sign
+from safemodel.bundle.opening import open_bundle
 from safemodel.bundle.write import write
 from safemodel.errors import (
     BadSignatureError,
@@ -117,6 +118,14 @@ def test_payload_flips_with_the_same_crc_are_refused(data: bytes) -> None:
             assert isinstance(error, DigestMismatchError)
             assert error.place is not None
             assert error.place.startswith("weights.safetensors")
+
+
+def test_a_whole_load_looks_at_the_headers_of_all_members(data: bytes) -> None:
+    for name in (b"README.md", b"assets/empty.txt"):
+        at = data.index(name) - 1
+        changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        with open_bundle(changed, trust=TRUST) as bundle, pytest.raises(ContainerError):
+            bundle.load_weights()
 
 
 @pytest.mark.parametrize("way", ["verify", "open"])

@@ -294,7 +294,7 @@ def _attributed() -> Any:
         (torch.relu, ""),
         (torch.randn(4).to_mkldnn() if torch.backends.mkldnn.is_available() else len, ""),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_has_no_form_is_refused_at_save(value: Any, words: str) -> None:
     with pytest.raises(UnsavableError, match=words) as caught:

@@ -252,6 +252,11 @@ def _verify(
 ) -> VerifiedSignature | None:
     if known is None:
         return None
+    if isinstance(claim.statement, OmsStatement) and not known.key.can_sign_oms:
+        raise SignatureFormatError(
+            f"an OMS statement signed by a key of kind {known.key.algorithm}",
+            hint="no other tool verifies that; have it signed with an ECDSA key",
+        )
     known.key.verify(file.signed_bytes, file.signature)
     return VerifiedSignature(claim.file, known.key, known.label, claim.statement)
 

@@ -617,6 +617,16 @@ class TestSigning:
             sign_oms(keys["ed25519"], oms_over())
         assert "leave --oms out" in (caught.value.hint or "")
 
+    def test_ed25519_is_not_oms_for_readers_either(self, keys: dict[str, Signer]) -> None:
+        key = keys["ed25519"]
+        statement = oms_over()
+        payload = statements.encode(statement)
+        material = PublicKeyMaterial(key.public_key.oms_hint)
+        signature = key.sign(dsse.pae(dsse.PAYLOAD_TYPE, payload))
+        data = dsse.encode(dsse.SignatureFile(material, payload, signature))
+        with pytest.raises(SignatureFormatError, match=r"OMS statement signed by .* ed25519"):
+            check_detached(data, file="s", trust=trusting(key))
+
     @pytest.mark.parametrize("digest", ["", "AB" * 32, "ab" * 31, "ab" * 32 + "\n"])
     def test_digest(self, signer: Signer, digest: str) -> None:
         with pytest.raises(UsageError, match="bundle digest"):

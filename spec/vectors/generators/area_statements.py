@@ -211,6 +211,19 @@ def _() -> Bundle:
     return bundle
 
 
+@reject(
+    "oms-ed25519",
+    "SignatureFormatError",
+    "signed with a kind of key that OMS does not have",
+    trust=("ed25519",),
+)
+def _() -> Bundle:
+    bundle = Bundle()
+    statement = signing.oms_statement(bundle.oms_resources())
+    bundle.signatures = dict([signing.signature_file("ed25519", statement, "oms")])
+    return bundle
+
+
 @accept("statement-expires", "expires in a second", now="2027-01-30T23:59:59Z")
 def _() -> Bundle:
     return manifest(expires="2027-01-31T00:00:00Z")

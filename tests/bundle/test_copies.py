@@ -210,6 +210,8 @@ def test_sixty_four_signatures_are_the_most(tmp_path: Path, layout: Any) -> None
         for trusted in (trust, UNSIGNED):
             with pytest.raises(LimitError):
                 verify(path, trust=trusted)
+        with pytest.raises(LimitError):
+            inspect(path)
 
 
 @pytest.mark.parametrize("layout", ["archive", "folder"])

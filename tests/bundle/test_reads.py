@@ -462,6 +462,7 @@ def test_arena_refuses_what_the_machine_does_not_have(monkeypatch: pytest.Monkey
     for size in (1 << 50, 1 << 70):
         with pytest.raises(LimitError) as caught:
             arena.allocate(size)
+        assert "the machine has" in caught.value.message  # before the system is asked
         assert "mapped=True" in (caught.value.hint or "")
 
     def unknown(_: str) -> int:

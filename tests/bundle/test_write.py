@@ -139,7 +139,18 @@ def test_threads_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 # One pass, few chunks
 
 
-def test_the_writer_holds_few_chunks_and_asks_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delay", [0.0, 0.05])
+def test_the_writer_holds_few_chunks_and_asks_once(
+    tmp_path: Path, delay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the threads that compute digests are slower than the disk."""
+    real = stream._digest_block
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(delay)
+        return real(*arguments)
+
+    monkeypatch.setattr(stream, "_digest_block", slow)
     alive = peak = made = 0
 
     class Piece(bytearray):

@@ -25,7 +25,7 @@ from safemodel.adapters.sklearn.spec import SpecError
 ROW: Final = 64
 LEAF: Final = -1
 NO_FEATURE: Final = -2
-_BLOCK: Final = 1 << 15
+_BLOCK: Final = 1 << 14
 _BATCH: Final = 1 << 17
 _FIELDS: Final = (
     ("left_child", "<i8", 0),

@@ -14,7 +14,7 @@ import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from safemodel.errors import (
     ArchitectureError,
@@ -87,7 +87,6 @@ def save(
     note: str | None = None,
     digest: str = "blake3",
     members: Mapping[str, Payload] | None = None,
-    allow: Sequence[type] = (),
 ) -> str:
     """Save a model or the state of one, signed, and return the bundle digest.
 
@@ -106,7 +105,7 @@ def save(
     checked = metadata_format.make(metadata or {})
     name = _choose(obj)
     adapter = _import(name)
-    saved = adapter.save(obj, allow=allow)
+    saved = adapter.save(obj)
     twice = sorted(saved.members.keys() & (members or {}).keys())
     if twice:
         raise UsageError(f"the adapter makes a member {twice[0]} itself")
@@ -141,15 +140,16 @@ def load(
     digest: str | None = None,
     into: object | None = None,
     device: object | None = None,
-    allow: Sequence[type] = (),
+    allow: Sequence[str] = (),
     mapped: bool = False,
     strict: bool = True,
-) -> object:
+) -> Any:
     """Verify a bundle and give back what was saved.
 
     With `into=` a model, an optimizer or a scheduler, its state is replaced and a LoadReport is
     returned; unless everything fits, StateMismatchError is raised and nothing was changed
-    (`strict=False` loads what fits). `allow` names classes from outside the tables.
+    (`strict=False` loads what fits). `allow` lists what only the caller may permit; a refusal for
+    the want of it says what to write.
 
     Raises:
         VerificationError: unsigned, untrusted, not the model asked for, or bytes that differ.

@@ -40,7 +40,7 @@ _VIEWS: Final = {
 }  # fmt: skip
 
 
-def save(obj: object, *, allow: Sequence[type] = ()) -> Saved:
+def save(obj: object) -> Saved:
     """Turn nested containers of arrays into tensors and JSON.
 
     Raises:
@@ -55,7 +55,7 @@ def load(
     *,
     into: object | None = None,
     device: object | None = None,
-    allow: Sequence[type] = (),
+    allow: Sequence[str] = (),
     strict: bool = True,
 ) -> object:
     """Rebuild the containers; arrays are views of the verified bytes.

@@ -83,7 +83,7 @@ class AdapterModule(Protocol):
     VERSION: int
     FRAMEWORK: str
 
-    def save(self, obj: object, *, allow: Sequence[type] = ()) -> Saved:
+    def save(self, obj: object) -> Saved:
         """Turn an object into tensors and JSON.
 
         Raises:
@@ -96,7 +96,7 @@ class AdapterModule(Protocol):
         *,
         into: object | None = None,
         device: object | None = None,
-        allow: Sequence[type] = (),
+        allow: Sequence[str] = (),
         strict: bool = True,
     ) -> object:
         """Rebuild the object, or put its state into `into` and return a LoadReport.

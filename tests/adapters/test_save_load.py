@@ -194,7 +194,7 @@ def test_a_member_is_not_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     payload = {"x.txt": Payload(b"", "text/plain")}
     saved = Saved(None, (), {}, members=payload)
-    monkeypatch.setattr(adapter, "save", lambda obj, allow=(): saved)
+    monkeypatch.setattr(adapter, "save", lambda obj: saved)
     with pytest.raises(UsageError, match=r"x\.txt"):
         adapters.save(STATE, tmp_path / "a.safemodel", members=payload)
 

@@ -35,7 +35,7 @@ FRAMEWORK: Final = "scikit-learn"
 _HANDLERS: Final = {**base.HANDLERS, dict: words.encode_dict, list: words.encode_list}
 
 
-def save(obj: object, *, allow: Sequence[type | str] = ()) -> Saved:
+def save(obj: object) -> Saved:
     """Turn an estimator into tensors and JSON.
 
     Raises:
@@ -60,7 +60,7 @@ def load(
     *,
     into: object | None = None,
     device: object | None = None,
-    allow: Sequence[type | str] = (),
+    allow: Sequence[str] = (),
     strict: bool = True,
 ) -> object:
     """Rebuild the estimator.
@@ -81,8 +81,7 @@ def load(
     saved_by = bundle.manifest.libraries.get("scikit-learn")
     if saved_by is None:
         raise ArchitectureError("the manifest does not say which scikit-learn saved the model")
-    allowed = frozenset(item for item in allow if isinstance(item, str))
-    loading = Loading(saved_by, allowed)
+    loading = Loading(saved_by, frozenset(allow))
     builders = {**base.BUILDERS, **words.BUILDERS, **loading.builders()}
     decoder = Streamer(architecture["graph"], bundle, builders)
     if not decoder.streams:

@@ -43,7 +43,7 @@ _VIEWS: Final = {
 _CLASS_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")
 
 
-def save(obj: object, *, allow: Sequence[type] = ()) -> Saved:
+def save(obj: object) -> Saved:
     """Turn nested state, or the state of a module, an optimizer or a scheduler, into tensors.
 
     Raises:
@@ -67,7 +67,7 @@ def load(
     *,
     into: object | None = None,
     device: object | None = None,
-    allow: Sequence[type] = (),
+    allow: Sequence[str] = (),
     strict: bool = True,
 ) -> object:
     """Rebuild the state; or put it into a module, an optimizer or a scheduler.

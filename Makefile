@@ -10,13 +10,13 @@ REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST_WORKERS ?= auto
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-fast lint format bench coverage clean check-python
+.PHONY: help demo test test-slow lint format bench coverage clean check-python
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       train, save, sign, verify, load, and a refusal, in a minute"
-	@echo "make test       all tests"
-	@echo "make test-fast  without the slow ones"
+	@echo "make test       the tests, without the slow matrices"
+	@echo "make test-slow  the slow matrices"
 	@echo "make lint       ruff, mypy, import-linter, deptry"
 	@echo "make coverage   tests with branch coverage; format, bundle and trust need 95 %"
 	@echo "make bench      the benchmarks, into benchmarks/RESULTS.md"
@@ -26,10 +26,10 @@ demo: $(DEMO)/stamp
 	@$(DEMO)/bin/python examples/demo.py
 
 test: $(VENV)/stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not bench" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not slow" $(PYTEST_ARGS)
 
-test-fast: $(VENV)/stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not bench and not slow" $(PYTEST_ARGS)
+test-slow: $(VENV)/stamp
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp
 	$(BIN)/ruff check
@@ -43,7 +43,7 @@ format: $(VENV)/stamp
 	$(BIN)/ruff format
 
 coverage: $(VENV)/stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not bench" --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=95 \
 	    --include='safemodel/format/*,safemodel/bundle/*,safemodel/trust/*'

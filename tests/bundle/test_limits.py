@@ -138,7 +138,7 @@ def test_files_that_can_not_be_mapped(tmp_path: Path) -> None:
     source = open_file(str(path))
     with path.open("ab") as file:
         file.write(b"more")
-    assert len(source.map()) == 6000
+    assert len(source.map()) == 5000
 
 
 def test_deep_members(tmp_path: Path) -> None:

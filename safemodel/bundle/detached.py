@@ -35,7 +35,7 @@ from safemodel.format.digests import chunk_count, chunk_size, digest
 from safemodel.format.manifest import FileEntry
 from safemodel.trust.keys import SigningKey
 from safemodel.trust.oms import GIT_NAMES, SINGLE_FILE, Chunks, OmsStatement, Resource
-from safemodel.trust.policy import Trust, resolve
+from safemodel.trust.policy import TrustLike, resolve
 from safemodel.trust.signatures import (
     Requested,
     VerifiedSignature,
@@ -76,6 +76,13 @@ class PlainFiles:
         """Whether it is one file and no folder."""
         return self._folder is None
 
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What is there at the top of the folder and not looked at: git's own files."""
+        if self.single:
+            return ()
+        return tuple(n for n in GIT_NAMES if os.path.lexists(os.path.join(self.path, n)))
+
     def check_names(self, statement: OmsStatement) -> None:
         """Refuse a statement over other files.
 
@@ -90,7 +97,7 @@ class PlainFiles:
             return
         if not self.single and names == [SINGLE_FILE]:
             raise BadSignatureError("is a folder, and what was signed is a single file")
-        statement.check_names(self.sizes)
+        statement.check_names(self.sizes, plain=True)
 
     def source(self, name: str) -> ByteSource:
         """One of the files."""
@@ -130,6 +137,11 @@ class VerifiedFiles:
     def files(self) -> Mapping[str, int]:
         """Name to size in bytes; a single file is named `.`."""
         return MappingProxyType(dict(self._files.sizes))
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Names at the top of the folder that no signature covers: git's own files, if any."""
+        return self._files.skipped
 
     def read(self, name: str = SINGLE_FILE) -> bytes:
         """A whole file, verified.
@@ -176,7 +188,8 @@ class VerifiedFiles:
         in_parallel(iter(jobs), total)
         with locating(path=self.path):
             self.statement.check_digests(
-                {r.name if (r := self._resources.get(n)) else n: d for n, d in digests.items()}
+                {r.name if (r := self._resources.get(n)) else n: d for n, d in digests.items()},
+                plain=True,
             )
 
     def _check_file(self, name: str, digests: dict[str, str], progress: Progress | None) -> None:
@@ -204,7 +217,7 @@ def open_files(
     path: str | os.PathLike[str],
     *,
     signature: str | os.PathLike[str],
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     name: str | None = None,
 ) -> VerifiedFiles:
     """Check who signed a plain folder or file; its content is verified as it is read.
@@ -282,7 +295,7 @@ def sign_files(
     try:
         if not files.sizes:
             raise UsageError("holds no files to sign", path=target)
-        statement = OmsStatement.build(_resources(files, progress), os.path.basename(target) or ".")
+        statement = OmsStatement.plain(_resources(files, progress), os.path.basename(target) or ".")
     finally:
         files.close()
     _, data = sign_oms(signer, statement, detached=True)

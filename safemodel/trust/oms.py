@@ -84,6 +84,13 @@ class OmsStatement:
         _check(ordered, (SIGNATURES_FOLDER,))
         return cls(subject_name, ordered)
 
+    @classmethod
+    def plain(cls, resources: Iterable[Resource], subject_name: str = "model") -> OmsStatement:
+        """The statement that we sign over files that are no bundle: it ignores nothing at all."""
+        ordered = tuple(sorted(resources, key=lambda resource: resource.name.encode("utf-8")))
+        _check(ordered, ())
+        return cls(subject_name, ordered, ())
+
     @property
     def root(self) -> str:
         """The subject's digest. It leaves the names out: it identifies nothing."""
@@ -110,13 +117,14 @@ class OmsStatement:
     def check_time(self, now: datetime) -> None:
         """Nothing: OMS has no field for an expiry."""
 
-    def check_digests(self, digests: Mapping[str, str]) -> None:
+    def check_digests(self, digests: Mapping[str, str], *, plain: bool = False) -> None:
         """Return if these files with these SHA-256 are exactly those vouched for.
 
-        Else name the first that differs, is missing or is not signed. Files under `signatures/`
-        count for nothing, and no file is excused because the statement ignores its name.
+        Else name the first that differs, is missing or is not signed. No file is excused because
+        the statement ignores its name. In a bundle, whose names are checked by others, files under
+        `signatures/` count for nothing; in `plain` files they count like all others.
         """
-        stated, actual = self._pair(digests)
+        stated, actual = self._pair(digests, plain)
         for name in sorted(actual):
             if actual[name] != stated[name]:
                 raise DigestMismatchError(
@@ -125,14 +133,20 @@ class OmsStatement:
                     hint=f"its SHA-256 is {actual[name]}, the signed one {stated[name]}",
                 )
 
-    def check_names(self, names: Iterable[str]) -> None:
+    def check_names(self, names: Iterable[str], *, plain: bool = False) -> None:
         """Return if exactly the files of these names are vouched for, whatever is in them."""
-        self._pair(dict.fromkeys(names, ""))
+        self._pair(dict.fromkeys(names, ""), plain)
 
-    def _pair(self, actual: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    def _pair(
+        self, actual: Mapping[str, str], plain: bool
+    ) -> tuple[dict[str, str], dict[str, str]]:
         """What is stated and what there is, for the same names; else `BadSignatureError`."""
-        stated = self.digests()
-        there = {name: digest for name, digest in actual.items() if not is_signature_name(name)}
+        if plain:
+            stated = {resource.name: resource.digest for resource in self.resources}
+            there = dict(actual)
+        else:
+            stated = self.digests()
+            there = {n: digest for n, digest in actual.items() if not is_signature_name(n)}
         if stated.keys() == {SINGLE_FILE} and len(there) == 1:
             stated = dict.fromkeys(there, stated[SINGLE_FILE])
         for name in sorted(stated.keys() ^ there.keys()):

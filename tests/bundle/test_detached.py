@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -454,3 +455,40 @@ def test_sparse_giants_are_refused_before_memory_is_taken(tmp_path: Path) -> Non
     (tmp_path / "s").write_bytes(data)
     with opened(path, tmp_path / "s") as files, pytest.raises(LimitError):
         files.read_range(".", 0, 1)
+
+
+def test_files_below_signatures_count_like_all_others(folder: Path, signature: Path) -> None:
+    """In a bundle nothing but signature files can be there; here it is a folder like any other."""
+    planted = folder / "signatures" / "model.py"
+    planted.parent.mkdir()
+    planted.write_bytes(b"import os")
+    assert isinstance(refused(folder, signature), BadSignatureError)
+    again = Path(*sign(folder, signer()))
+    with verify(folder, signature=again, trust=TRUST) as files:
+        assert "signatures/model.py" in files.files  # type: ignore[union-attr]
+    planted.write_bytes(b"import 0s")
+    assert isinstance(refused(folder, again), DigestMismatchError)
+    planted.unlink()
+    assert isinstance(refused(folder, again), BadSignatureError)
+
+
+def test_a_statement_that_ignores_signatures_excuses_none(folder: Path, tmp_path: Path) -> None:
+    """As another tool signs with --ignore-paths: what it left out must not be there."""
+    resources = [
+        Resource(name, hashlib.sha256(data).hexdigest()) for name, data in sorted(FILES.items())
+    ]
+    detached = tmp_path / "other.json"
+    detached.write_bytes(sign_oms(signer(), OmsStatement.build(resources), detached=True)[1])
+    verify(folder, signature=detached, trust=TRUST).close()
+    (folder / "signatures").mkdir()
+    (folder / "signatures" / "x.bin").write_bytes(b"x")
+    assert isinstance(refused(folder, detached), BadSignatureError)
+
+
+def test_gits_own_files_are_named_as_not_covered(folder: Path, signature: Path) -> None:
+    with opened(folder, signature) as files:
+        assert files.skipped == ()
+    (folder / ".git").mkdir()
+    (folder / ".gitignore").write_bytes(b"*.pyc")
+    with verify(folder, signature=signature, trust=TRUST) as files:
+        assert files.skipped == (".git", ".gitignore")  # type: ignore[union-attr]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from safemodel.bundle.opening import Source
     from safemodel.format.metadata import Metadata
     from safemodel.trust.keys import SigningKey
-    from safemodel.trust.policy import Trust
+    from safemodel.trust.policy import TrustLike
 
 __all__ = ["OWN_KEY", "load", "save"]
 
@@ -134,7 +134,7 @@ def save(
 def load(
     source: Source,
     *,
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,
@@ -248,7 +248,9 @@ def _signers(
     if signer is None:
         return ()
     if not isinstance(signer, _OwnKey):
-        return signer if isinstance(signer, Sequence) else (signer,)
+        from safemodel.trust.keys import signing_keys
+
+        return signing_keys(signer)
     from safemodel.trust.store import own_signer
 
     own = own_signer(notice=_notice)

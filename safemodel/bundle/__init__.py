@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from safemodel.bundle.detached import VerifiedFiles
     from safemodel.bundle.verified import VerifiedBundle
     from safemodel.trust.keys import SigningKey
-    from safemodel.trust.policy import Trust
+    from safemodel.trust.policy import TrustLike
 
 Progress = Callable[[int], None]
 
@@ -30,7 +30,7 @@ __all__ = ["inspect", "open_bundle", "pack", "sign", "unpack", "verify"]
 def verify(
     source: Source,
     *,
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,
@@ -43,7 +43,7 @@ def verify(
 def verify(
     source: Source,
     *,
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,
@@ -55,7 +55,7 @@ def verify(
 def verify(
     source: Source,
     *,
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,
@@ -66,7 +66,8 @@ def verify(
 
     Args:
         source: path of an archive or folder, or the bytes of an archive.
-        trust: who may have signed it; None is the user's own key and trust store.
+        trust: who may have signed it: a public key or its file, `TrustedKeys`, `UNSIGNED`; None is
+            the user's own key and trust store.
         name, version, digest: which model is wanted; a version is a PEP 440 specifier.
         signature: a detached signature file. With one, `source` may be any folder or file.
         progress: called with numbers of bytes done, from several threads.
@@ -91,7 +92,7 @@ def verify(
     except GitLfsPointerError:
         raise
     except NotABundleError:
-        if signature is None or isinstance(source, bytes):
+        if signature is None or not isinstance(source, str | os.PathLike):
             raise
     if version is not None or digest is not None:
         raise UsageError(
@@ -132,16 +133,16 @@ def sign(
         progress: called with numbers of bytes done, from several threads.
 
     Raises:
-        UsageError: no signer, or one that can't make such a statement.
+        UsageError: no signer, one that can't make such a statement, or no key at all.
         SourceError, FormatError: it can't be read, or is malformed.
         DigestMismatchError: for OMS, the bytes of a bundle differ from its manifest.
     """
     from safemodel.bundle.signing import sign_any
+    from safemodel.trust.keys import signing_keys
 
-    listed = tuple(signers) if isinstance(signers, Iterable) else (signers,)
     return sign_any(
         os.fspath(path),
-        listed,
+        signing_keys(signers),
         oms=oms,
         expires=expires,
         note=note,

@@ -21,6 +21,7 @@ from safemodel.errors import (
     LimitError,
     MissingMemberError,
     NotABundleError,
+    UsageError,
     locating,
 )
 from safemodel.format import container
@@ -78,12 +79,18 @@ def open_members(source: str | os.PathLike[str] | bytes) -> Members:
     """Open a bundle in either encoding, from a path or from bytes in memory.
 
     Raises:
+        UsageError: neither a path nor bytes.
         MissingFileError, SourceError: it is not there, or can't be read.
         NotABundleError: it is something else; the message says what.
         ContainerError, FolderError, LimitError, …: it is malformed.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return ArchiveMembers(BytesSource(source))
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(
+            f"a {type(source).__name__} is not a source of a bundle",
+            hint="give the path of an archive or folder, or the bytes of an archive",
+        )
     path = os.fspath(source)
     if os.path.isdir(path):
         return FolderMembers(path)

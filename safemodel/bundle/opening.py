@@ -32,7 +32,7 @@ from safemodel.errors import (
 from safemodel.format.manifest import Manifest, parse
 from safemodel.format.weights import TensorInfo, header_length, is_weights_name, parse_header
 from safemodel.trust.identity import check_digest, check_model
-from safemodel.trust.policy import Trust, resolve
+from safemodel.trust.policy import Trust, TrustLike, resolve
 from safemodel.trust.signatures import (
     Requested,
     VerifiedSignature,
@@ -65,7 +65,7 @@ class UnverifiedManifest:
 def open_bundle(
     source: Source,
     *,
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,
@@ -76,7 +76,8 @@ def open_bundle(
 
     Args:
         source: path of an archive or folder, or the bytes of an archive.
-        trust: who may have signed it; None is the user's own key and trust store.
+        trust: who may have signed it: a public key or its file, `TrustedKeys`, `UNSIGNED`; None is
+            the user's own key and trust store.
         name, version, digest: which model is wanted; a version is a PEP 440 specifier.
         signature: a signature file outside of the bundle, to count with those inside.
         mapped: tensors become views of the mapped file, verified at each access. Only for storage
@@ -147,7 +148,7 @@ def _check_signatures(
 def verify(
     source: Source,
     *,
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     name: str | None = None,
     version: str | None = None,
     digest: str | None = None,

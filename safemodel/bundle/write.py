@@ -34,9 +34,9 @@ from safemodel.format.manifest import FileEntry, Manifest, encode
 from safemodel.format.names import check_payload_name
 from safemodel.format.weights import layout as weights_layout
 from safemodel.format.weights import shard_names, split_shards
-from safemodel.trust.keys import SigningKey
-from safemodel.trust.signatures import sign_manifest, sign_oms
-from safemodel.trust.statements import OmsStatement
+from safemodel.trust.keys import SigningKey, signing_keys
+from safemodel.trust.signatures import check_note, sign_manifest, sign_oms
+from safemodel.trust.statements import OmsStatement, checked_time
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -89,8 +89,14 @@ class Signing:
         """Refuse at once what would fail only after all bytes were written.
 
         Raises:
-            UsageError: a key that can't make an OMS statement, or options it has no field for.
+            UsageError: a key that can't make an OMS statement, or options it has no field for;
+                something that is no key, moment or note.
         """
+        signing_keys(self.signers)
+        if self.expires is not None:
+            checked_time(self.expires)
+        if self.note is not None:
+            check_note(self.note)
         for signer in self.signers if self.oms else ():
             if not signer.public_key.can_sign_oms:
                 raise UsageError(

@@ -26,6 +26,13 @@ class Requested:
     digest: str | None = None
 
     def __post_init__(self) -> None:
+        for what in ("name", "version", "digest"):
+            value = getattr(self, what)
+            if not isinstance(value, str | None):
+                raise UsageError(
+                    f"the {what} asked for is a {type(value).__name__}, and no string",
+                    hint="quote it, as in version='3' or version='>=3,<4'",
+                )
         if self.name == "":
             raise UsageError("the name asked for is empty")
         if self.version is not None:

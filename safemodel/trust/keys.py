@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,6 +50,23 @@ class SigningKey(Protocol):
     @property
     def public_key(self) -> PublicKey: ...
     def sign(self, data: bytes) -> bytes: ...
+
+
+def signing_keys(signers: object) -> tuple[SigningKey, ...]:
+    """The keys that a caller named to sign with: one, or several.
+
+    Raises:
+        UsageError: one is not a key, such as the path of one.
+    """
+    several = isinstance(signers, Iterable) and not isinstance(signers, (str, bytes))
+    found = tuple(cast("Iterable[object]", signers)) if several else (signers,)
+    for one in found:
+        if isinstance(one, type) or not (hasattr(one, "sign") and hasattr(one, "public_key")):
+            raise UsageError(
+                f"to sign with, a {type(one).__name__} was given and no key",
+                hint="load it first: safemodel.Signer.load('acme.key')",
+            )
+    return cast("tuple[SigningKey, ...]", found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from safemodel import limits
 from safemodel.errors import UsageError
@@ -80,6 +80,12 @@ class TrustedKeys(_Keys):
                 "no key given", hint="for example: TrustedKeys('acme.pub'), or UNSIGNED"
             )
         scope = None if names is None else check_patterns(names)
+        for key in keys:
+            if not isinstance(key, (PublicKey, str, bytes, os.PathLike)):
+                raise UsageError(
+                    f"a {_kind(key)} is not a public key",
+                    hint="give each key, or the path of its file, as an argument of its own",
+                )
         loaded = [(_label(key), _key(key)) for key in keys]
         self._keys = {key.key_id: TrustedKey(key, label, scope) for label, key in loaded}
 
@@ -132,12 +138,27 @@ class Unsigned(DefaultTrust):
 UNSIGNED: Final = Unsigned()
 
 
-def resolve(trust: Trust | PublicKey | str | os.PathLike[str] | bytes | None) -> Trust:
-    """What a caller's `trust=` means: nothing is the default, a key or its file is that key."""
+# What a caller may write behind `trust=`: `resolve` says what it means.
+TrustLike: TypeAlias = Trust | PublicKey | str | os.PathLike[str] | bytes | None
+
+
+def resolve(trust: TrustLike) -> Trust:
+    """What a caller's `trust=` means: nothing is the default, a key or its file is that key.
+
+    Raises:
+        UsageError: it is something else, such as a list of keys.
+        KeyFileError: it names a file that holds no public key.
+    """
     if trust is None:
         return DefaultTrust()
     if isinstance(trust, (PublicKey, str, bytes, os.PathLike)):
         return TrustedKeys(trust)
+    if isinstance(trust, type) or not hasattr(trust, "candidate_keys"):
+        raise UsageError(
+            f"trust= is a {_kind(trust)}, which says nothing of whom you trust",
+            hint="for example trust='acme.pub', trust=safemodel.TrustedKeys('acme.pub', 'b.pub') "
+            "or trust=safemodel.UNSIGNED",
+        )
     return trust
 
 
@@ -165,6 +186,10 @@ def matches(pattern: str, name: str | None) -> bool:
         prefix = pattern[:-1]
         return name.startswith(prefix) and len(name) > len(prefix)
     return name == pattern
+
+
+def _kind(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else type(value).__name__
 
 
 def _key(source: str | os.PathLike[str] | bytes | PublicKey) -> PublicKey:

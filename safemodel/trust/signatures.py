@@ -33,7 +33,7 @@ from safemodel.trust.statements import ManifestStatement, Statement
 
 if TYPE_CHECKING:
     from safemodel.trust.keys import PublicKey, SigningKey
-    from safemodel.trust.policy import Trust, TrustedKey
+    from safemodel.trust.policy import Trust, TrustedKey, TrustLike
 
 _NAME: Final = re.compile(r"signatures/([0-9a-f]{64})\.(manifest|oms)\.sigstore\.json")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -82,11 +82,17 @@ def sign_manifest(
     """Sign a bundle by the digest of its manifest: the name and content of the member to add."""
     if not _DIGEST.fullmatch(bundle_digest):
         raise UsageError("the bundle digest is not 64 lower-case hexadecimal digits")
-    if note is not None and not 0 < len(note.encode("utf-8", "replace")) <= limits.MAX_NOTE:
-        raise UsageError(f"a note has 1 to {limits.MAX_NOTE} bytes")
+    if note is not None:
+        check_note(note)
     if expires is not None:
         expires = statements.checked_time(expires)
     return _sign(signer, ManifestStatement(bundle_digest, expires, note))
+
+
+def check_note(note: object) -> None:
+    """Raise `UsageError` unless this can be the note of a manifest statement."""
+    if not isinstance(note, str) or not 0 < len(note.encode("utf-8", "replace")) <= limits.MAX_NOTE:
+        raise UsageError(f"a note has 1 to {limits.MAX_NOTE} bytes of text")
 
 
 def sign_oms(
@@ -125,7 +131,7 @@ def check(
     files: Mapping[str, bytes],
     *,
     bundle_digest: str,
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     now: datetime | None = None,
 ) -> tuple[VerifiedSignature, ...]:
     """Verify the signature files of a bundle before anything else of it is believed.
@@ -151,7 +157,7 @@ def check_detached(
     data: bytes,
     *,
     file: str,
-    trust: Trust | None = None,
+    trust: TrustLike = None,
     bundle_digest: str | None = None,
     now: datetime | None = None,
 ) -> VerifiedSignature | None:
@@ -188,7 +194,7 @@ def _detached(data: bytes, file: str) -> tuple[dsse.SignatureFile, Claim]:
 
 def accept(
     signatures: Sequence[VerifiedSignature],
-    trust: Trust | None,
+    trust: TrustLike,
     requested: Requested,
     manifest_name: str | None,
 ) -> tuple[VerifiedSignature, ...]:

@@ -149,7 +149,16 @@ def format_time(moment: datetime) -> str:
 
 
 def checked_time(moment: datetime) -> datetime:
-    """A moment of the caller's, in UTC and cut to the second; it must have a time zone."""
+    """A moment of the caller's, in UTC and cut to the second; it must have a time zone.
+
+    Raises:
+        UsageError: it has none, or is no `datetime` at all.
+    """
+    if not isinstance(moment, datetime):
+        raise UsageError(
+            f"a {type(moment).__name__}, where a moment belongs",
+            hint="for example: datetime.now(UTC) + timedelta(days=90)",
+        )
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise UsageError(
             "a time without a time zone", hint="for example: datetime(2027, 1, 31, tzinfo=UTC)"

@@ -142,6 +142,9 @@ def check(
     helps, and still must be a well-formed statement over this bundle.
     """
     trust = policy.resolve(trust)
+    if files:
+        # Before the files are: what is wrong with a key of the user's is no fault of theirs.
+        trust.candidate_keys()
     found: list[tuple[Claim, VerifiedSignature | None]] = []
     newer: UnsupportedError | None = None
     for name, data in _listed(files):
@@ -168,6 +171,7 @@ def check_detached(
     trust is UNSIGNED.
     """
     trust = policy.resolve(trust)
+    trust.candidate_keys()
     with locating(path=file):
         parsed, claim = _detached(data, file)
         if bundle_digest is not None:

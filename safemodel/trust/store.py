@@ -1,7 +1,8 @@
 """The configuration folder: the user's own key, and the keys of others that they trust.
 
-Knows where the folder is and the form of its two files, `own.key` and `trust.json`. The only
-module of this room that writes there. Spec: spec/signing.md, "Own key" and "Trust store".
+Knows where the folder is and the form of its files: `own.key`, `trust.json`, and the empty
+`trust.lock` that is held while the store changes. The only module of this room that writes there.
+Spec: spec/signing.md, "Own key" and "Trust store".
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ TRUST_FILE: Final = "trust.json"
 OWN_LABEL: Final = "your own key"
 VERSION: Final = 1
 
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _ENTRY_KEYS: Final = frozenset({"public_key", "names"})
 
 
@@ -98,11 +100,19 @@ def _exists(path: Path) -> bool:
     return True
 
 
+_OWN_HINT: Final = (
+    "put a copy back that is whole, readable and without a password; or move the file away, and "
+    "the next save makes a new key (what the old one signed then counts no longer by itself)"
+)
+
+
 def _load_own(path: Path) -> Signer:
     try:
         return Signer.load(path)
     except KeyFileError as error:
-        error.hint = error.hint or "move it away, and the next save makes a new one"
+        # What helps with other keys does not here: this one is found by its name, and used without
+        # a password.
+        error.hint = _OWN_HINT
         raise
 
 
@@ -124,12 +134,22 @@ def _publish(path: Path, data: bytes) -> bool:
 
 def _create(path: Path, data: bytes) -> bool:
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(path, _NEW_FILE | getattr(os, "O_BINARY", 0), 0o600)
     except FileExistsError:
         return False
+    try:
+        _fill(handle, data)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _fill(handle: int, data: bytes) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(data)
-    return True
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _write_temporary(path: Path, data: bytes) -> Path:
@@ -138,10 +158,7 @@ def _write_temporary(path: Path, data: bytes) -> Path:
 
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _fill(handle, data)
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise

@@ -18,7 +18,11 @@ from hypothesis import strategies as st
 from safemodel.errors import KeyFileError, SafemodelError, UsageError
 from safemodel.trust import store
 from safemodel.trust.keys import PublicKey, Signer
+from safemodel.trust.oms import OmsStatement
+from safemodel.trust.policy import UNSIGNED
+from safemodel.trust.signatures import check, check_detached, sign_manifest, sign_oms
 from safemodel.trust.store import TrustStore
+from tests.trust.helpers import DIGEST
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,13 +126,66 @@ class TestOwnKey:
         def unsupported(*_: object) -> None:
             raise OSError(95, "Operation not supported")
 
+        synced: list[int] = []
         monkeypatch.setattr(os, "link", unsupported)
+        monkeypatch.setattr(os, "fsync", synced.append)
         path = config_dir / "own.key"
         if present:
             path.write_bytes(b"x")
         assert store._publish(path, b"mine") is not present
         assert path.read_bytes() == (b"x" if present else b"mine")
+        assert len(synced) == (1 if present else 2)  # the temporary file, and the one made of it
         assert os.listdir(config_dir) == ["own.key"]
+
+    @pytest.mark.parametrize("damage", ["cut", "encrypted", "other"])
+    def test_one_that_can_not_be_used_is_named_itself(
+        self, config_dir: Path, signer: Signer, stranger: Signer, damage: str
+    ) -> None:
+        path = config_dir / "own.key"
+        pem = signer.pem("secret" if damage == "encrypted" else None)
+        path.write_bytes({"cut": pem[:80], "other": b"x"}.get(damage, pem))
+        name, data = sign_manifest(stranger, DIGEST)
+        _, detached = sign_oms(stranger, OmsStatement.over({"a": DIGEST}), detached=True)
+        for checking in (
+            lambda: check({name: data}, bundle_digest=DIGEST),
+            lambda: check_detached(detached, file="model.sigstore.json"),
+            lambda: store.own_signer(),
+        ):
+            with pytest.raises(KeyFileError) as caught:
+                checking()
+            error = caught.value
+            assert str(error) == f"{path}: {error.message}"
+            assert "move the file away" in (error.hint or "")
+            assert "--password-file" not in (error.hint or "")
+
+    def test_one_that_nobody_needs_does_not_matter(self, config_dir: Path) -> None:
+        (config_dir / "own.key").write_bytes(b"x")
+        assert check({}, bundle_digest=DIGEST, trust=UNSIGNED) == ()
+
+    def test_a_crash_without_links_leaves_no_half_a_key(
+        self, config_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "O_BINARY", 1 << 40, raising=False)
+        flags: list[int] = []
+        real = os.open
+
+        def opened(path: Any, wanted: int, mode: int) -> int:
+            flags.append(wanted)
+            return real(path, wanted & ~(1 << 40), mode)
+
+        monkeypatch.setattr(os, "open", opened)
+        assert store._create(config_dir / "own.key", b"line\n")
+        assert flags[0] & 1 << 40
+
+        def full(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.undo()
+        (config_dir / "own.key").unlink()
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            store._create(config_dir / "own.key", b"line\n")
+        assert os.listdir(config_dir) == []
 
     def test_no_writable_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "file").write_bytes(b"")

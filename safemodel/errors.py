@@ -218,7 +218,11 @@ class NotAllowedError(ArchitectureError):
 
 
 class StateMismatchError(AdapterError):
-    """Missing, unexpected or mismatched entries for the object given as `into=`."""
+    """Missing, unexpected or mismatched entries for the object given as `into=`.
+
+    The object is unchanged, unless its own code raised while it took over state that fits: the
+    hint then says that part of it may be replaced.
+    """
 
 
 class MissingLibraryError(AdapterError):

@@ -103,5 +103,6 @@ class AdapterModule(Protocol):
 
         Raises:
             ArchitectureError: the architecture must not be built.
-            StateMismatchError: the state does not fit `into`; `into` is unchanged.
+            StateMismatchError: the state does not fit `into`; `into` is unchanged. Or code of
+                `into` itself raises, and it may be changed in part.
         """

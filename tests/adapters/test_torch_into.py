@@ -133,6 +133,27 @@ def test_a_refusal_by_the_object_itself_is_ours(saved: Path) -> None:
         adapters.load(saved, into=Picky())
 
 
+def test_an_object_whose_own_code_raises_half_way_is_not_called_unchanged(saved: Path) -> None:
+    def hook(module: Any, keys: Any) -> None:
+        raise RuntimeError("not today")
+
+    late = Net()
+    late.register_load_state_dict_post_hook(hook)
+    before = snapshot(late)
+    with pytest.raises(StateMismatchError, match="refused its state: not today") as caught:
+        adapters.load(saved, into=late)
+    assert not unchanged(late, before)
+    assert "may hold part of the new state" in (caught.value.hint or "")
+
+    other = Net(5)  # its hook is never reached, so what is said of changes stays true
+    other.register_load_state_dict_post_hook(hook)
+    before = snapshot(other)
+    with pytest.raises(StateMismatchError) as caught:
+        adapters.load(saved, into=other)
+    assert unchanged(other, before)
+    assert "may hold" not in (caught.value.hint or "")
+
+
 def trained() -> tuple[Any, Any]:
     model = Net()
     optimizer = torch.optim.AdamW(

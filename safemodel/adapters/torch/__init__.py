@@ -77,7 +77,8 @@ def load(
 
     Raises:
         ArchitectureError: it must not be built, or is the state of an object that has to be given.
-        StateMismatchError: the state does not fit `into`, which is unchanged.
+        StateMismatchError: the state does not fit `into`, which is unchanged; or code of `into`
+            itself raises, and it may be changed in part.
     """
     kind, class_name = _check_architecture(bundle.manifest.architecture)
     if into is None and kind is not None:

@@ -1,6 +1,7 @@
 """State put into an object that the caller made: a module, an optimizer, a scheduler, a scaler.
 
-Everything is compared before anything is changed. The object decides which entries there are; the
+Everything is compared before anything is changed; only code of the object's own can stop a load
+half-way. The object decides which entries there are; the
 archive only gives values, so no attribute can be added or shadowed.
 """
 
@@ -69,7 +70,8 @@ def put(state: object, into: Any, *, strict: bool) -> LoadReport:
     """Replace the state of `into`, all of it or (not strict) what fits.
 
     Raises:
-        StateMismatchError: it does not fit; `into` is unchanged.
+        StateMismatchError: it does not fit, and `into` is unchanged; or it fits, and a method or
+            hook of `into` itself raises: then `into` may be changed in part, as the hint says.
     """
     if not isinstance(state, dict):
         raise ArchitectureError("the state of an object must be a dictionary")
@@ -96,7 +98,12 @@ def _load(state: dict[Any, Any], into: Any) -> None:
         elif state:
             into.load_state_dict(state)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise StateMismatchError(f"the object refused its state: {error!s:.300}") from error
+        # Its own code has run: only a copy of all its state, made each time, could undo that.
+        raise StateMismatchError(
+            f"the object refused its state: {error!s:.300}",
+            hint="its own code raised this while it took the state over, so it may hold part of "
+            "the new state; do not use it, make a new one",
+        ) from error
 
 
 def _tensors(values: Any) -> Iterator[torch.Tensor]:

@@ -358,8 +358,63 @@ def test_an_estimator_in_itself_is_refused() -> None:
 
 def test_an_array_that_repeats_one_item_is_refused() -> None:
     model = linear_model.Ridge().fit(X, Y2)
-    model.coef_ = np.broadcast_to(np.array([1.0]), (1 << 20,))
-    with pytest.raises(UnsavableError, match="repeats"):
+    for repeated in (
+        np.broadcast_to(np.array([1.0]), X.shape[1]),
+        np.lib.stride_tricks.sliding_window_view(np.arange(X.shape[1] + 1.0), 2).T,
+    ):
+        model.coef_ = repeated
+        with pytest.raises(UnsavableError, match="repeats"):
+            adapter.save(model)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"offsets": np.array([2**31 - 1, 0], "i4")},
+        {"offsets": np.array([-(2**31), 0], "i4")},
+        {"offsets": np.array([3, 0], "i4")},
+        {"offsets": np.array([-2, 0], "i4")},
+        {"offsets": np.array([2**63 - 1, 0], "i8")},
+        {"offsets": np.array([0, 0], "i4")},
+        {"offsets": np.array([0, 1], "i2")},
+        {"data": np.ones((2, 4))},
+        {"_shape": (2**31 - 1, 3)},
+        {"_shape": (2, 2**31)},
+        {"_shape": (0, 3)},
+    ],
+    ids=str,
+)
+def test_diagonals_that_leave_the_matrix_are_refused(change: dict[str, Any]) -> None:
+    matrix = sp.dia_matrix((np.ones((2, 3)), [-1, 2]), shape=(2, 3))
+    adapter.save(matrix)
+    vars(matrix).update(change)
+    with pytest.raises(UnsavableError):
+        adapter.save(matrix)
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo"])
+@pytest.mark.parametrize("shape", [(2**31, 1), (1, 2**31), (2**62 + 1, 2**62 + 1)])
+def test_shapes_beyond_the_type_of_indices_are_refused(layout: str, shape: Any) -> None:
+    matrix = sp.coo_matrix(([1.0], ([0], [0])), shape=(1, 1)).asformat(layout)
+    matrix._shape = shape
+    with pytest.raises(UnsavableError):
+        adapter.save(matrix)
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo", "dia"])
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0), (1, 5), (5, 1)])
+def test_sparse_matrices_of_every_narrow_shape_are_kept(layout: str, shape: Any) -> None:
+    matrix = sp.coo_matrix(np.ones(shape)).asformat(layout)
+    again: Any = adapter.load(in_memory(adapter.save(matrix)))  # type: ignore[arg-type]
+    assert again.shape == shape
+    assert (again.toarray() == np.ones(shape)).all()
+
+
+@pytest.mark.parametrize("layout", ["csc", "coo", "dia"])
+def test_coefficients_are_sparse_in_one_layout_only(layout: str) -> None:
+    model = CASES["LogisticRegression-sparsified"]().model
+    model.coef_ = model.coef_.asformat(layout)
+    with pytest.raises(UnsavableError, match="CSR"):
         adapter.save(model)
 
 

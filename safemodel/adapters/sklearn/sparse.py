@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from safemodel.adapters.sklearn.spec import Dim, Scope, SpecError, describe
+from safemodel.adapters.sklearn.spec import Dim, Scope, SpecError, describe, overlaps_itself
 
 FORMATS: Final = tuple(
     f"{layout}_{form}" for layout in ("csr", "csc", "coo", "dia") for form in ("matrix", "array")
@@ -26,7 +26,7 @@ ARRAYS: Final[Mapping[str, tuple[str, ...]]] = {
     "coo": ("row", "col", "data"),
     "dia": ("offsets", "data"),
 }
-_MAX_SIDE: Final = 2**63 - 1
+_MAX_SIDE: Final = 2**62  # two of them can be added
 
 
 @functools.cache
@@ -53,19 +53,31 @@ def check_arrays(layout: str, shape: tuple[int, int], arrays: Mapping[str, Any])
         kinds = "biufc" if name == "data" else "i"
         if type(array) is not np.ndarray or array.ndim != ndim or array.dtype.kind not in kinds:
             raise SpecError(f"is {describe(array)}", f".{name}")
+        if overlaps_itself(array):
+            raise SpecError("repeats its items: make a copy of it", f".{name}")
     if not all(type(side) is int and 0 <= side <= _MAX_SIDE for side in shape):
         raise SpecError("has a shape that no matrix has")
+    for name in ARRAYS[layout][:-1]:
+        _check_index_type(shape, arrays[name], f".{name}")
     if layout == "coo":
         _check_coo(shape, **arrays)
     elif layout == "dia":
-        _check_dia(**arrays)
+        _check_dia(shape, **arrays)
     else:
         major, minor = shape if layout == "csr" else shape[::-1]
         _check_compressed(major, minor, **arrays)
 
 
+def _check_index_type(shape: tuple[int, int], index: Any, place: str) -> None:
+    """scipy computes sides and diagonals in the type of the indices."""
+    if index.dtype.itemsize not in (4, 8):
+        raise SpecError("is no array of 32-bit or 64-bit integers", place)
+    if max(shape) > np.iinfo(index.dtype).max:
+        raise SpecError("is of too small a type for the shape", place)
+
+
 def _check_compressed(major: int, minor: int, indptr: Any, indices: Any, data: Any) -> None:
-    if indptr.dtype != indices.dtype or indices.dtype.itemsize not in (4, 8):
+    if indptr.dtype != indices.dtype:
         raise SpecError("must be of one integer type with .indices", ".indptr")
     if len(indptr) != major + 1:
         raise SpecError(f"has {len(indptr)} items for {major} rows or columns", ".indptr")
@@ -79,17 +91,25 @@ def _check_compressed(major: int, minor: int, indptr: Any, indices: Any, data: A
 
 def _check_coo(shape: tuple[int, int], row: Any, col: Any, data: Any) -> None:
     for name, index, side in (("row", row, shape[0]), ("col", col, shape[1])):
-        if len(index) != len(data) or index.dtype.itemsize not in (4, 8):
+        if len(index) != len(data):
             raise SpecError(f"has {len(index)} items where .data has {len(data)}", f".{name}")
         if len(index) and (index.min() < 0 or index.max() >= side):
             raise SpecError(f"has indices outside 0 to {side - 1}", f".{name}")
 
 
-def _check_dia(offsets: Any, data: Any) -> None:
-    if len(offsets) != data.shape[0] or offsets.dtype.itemsize not in (4, 8):
+def _check_dia(shape: tuple[int, int], offsets: Any, data: Any) -> None:
+    """scipy adds offsets to sides without a look: a diagonal far away crashes a product."""
+    rows, columns = shape
+    if len(offsets) != data.shape[0]:
         raise SpecError(f"has {len(offsets)} items for {data.shape[0]} diagonals", ".offsets")
+    if len(offsets) and (offsets.min() <= -rows or offsets.max() >= columns):
+        raise SpecError(f"has diagonals outside {-rows} to {columns}", ".offsets")
+    if len(offsets) and rows + columns > np.iinfo(offsets.dtype).max:
+        raise SpecError("is of too small a type for the shape", ".offsets")
     if len(np.unique(offsets)) != len(offsets):
         raise SpecError("has the same diagonal twice", ".offsets")
+    if data.shape[1] > columns:
+        raise SpecError(f"has {data.shape[1]} items a diagonal for {columns} columns", ".data")
 
 
 def build(kind: Any, layout: str, shape: tuple[int, int], arrays: Mapping[str, Any]) -> Any:
@@ -110,13 +130,13 @@ def fill(matrix: Any, layout: str, shape: tuple[int, int], arrays: Mapping[str, 
 
 @dataclass(frozen=True)
 class SparseMatrix:
-    """The spec of a sparse matrix of numbers with two named dimensions."""
+    """The spec of coefficients as `sparsify` makes them: a CSR matrix with two named dimensions."""
 
     rows: Dim
     columns: Dim
 
     def check(self, value: Any, scope: Scope) -> None:
-        if type(value) not in sparse_classes():
+        if not sparse_classes().get(type(value), "").startswith("csr_"):
             raise SpecError(f"is {describe(value)}, but must be {self}")
         scope.unify(self.rows, value.shape[0])
         scope.unify(self.columns, value.shape[1])
@@ -124,4 +144,4 @@ class SparseMatrix:
             raise SpecError("must hold real numbers")
 
     def __str__(self) -> str:
-        return "a sparse matrix"
+        return "a CSR matrix"

@@ -19,7 +19,6 @@ import numpy as np
 
 Dim = str | int | None
 MAX_INT: Final = 2**63 - 1
-_MOST_REPEATED: Final = 1 << 20  # bytes of an array that repeats its items without holding them
 
 
 class SpecError(Exception):
@@ -54,6 +53,18 @@ class Scope:
             expected = self.dims.setdefault(name, size - int(more or 0)) + int(more or 0)
         if size != expected:
             raise SpecError(f"size {size} where {dim} is {expected}")
+
+
+def overlaps_itself(array: np.ndarray[Any, Any]) -> bool:
+    """Whether several items of an array may lie in the same memory: few bytes for many items."""
+    reach = max(array.itemsize, 1)
+    if array.size < 2:
+        return False
+    for step, size in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
+        if size > 1 and step < reach:
+            return True
+        reach += (size - 1) * step
+    return False
 
 
 class Spec(Protocol):
@@ -199,7 +210,7 @@ class Array:
             raise _refuse(value, self)
         if value.ndim != len(self.dims):
             raise _refuse(value, self)
-        if value.nbytes > _MOST_REPEATED and 0 in value.strides:
+        if overlaps_itself(value):
             raise SpecError("repeats its items: make a copy of it")
         for dim, size in zip(self.dims, value.shape, strict=True):
             scope.unify(dim, size)

@@ -62,6 +62,7 @@ MAX_VERSION: Final = 100
 MAX_GRAPH_NODES: Final = 4_000_000
 MAX_INTEGER_DIGITS: Final = 4_000
 MAX_GRAPH_DEPTH: Final = 1_000  # shortest path from the root to a node
+MAX_GRAPH_CHAIN: Final = 1_000  # longest chain of what is freed by recursion
 MAX_FROZEN_DEPTH: Final = 64  # tuples and frozensets in one another: hashing them recurses
 MAX_EQUAL_HASHES: Final = 64
 MAX_HASHED: Final = 100_000_000  # items of tuples in keys, each as often as it occurs

@@ -33,14 +33,15 @@ when everything is filled: relations between objects are checked there.
         builders={**plain.BUILDERS, **arrays.BUILDERS, "acme.thing": Builder(create, fill)})
 
 This module is the part that both directions share: the spelling of numbers, and the audit of the
-node table. It knows nothing of NumPy or of any framework. spec/object-graph.md.
+node table; what a table costs to build is bounded in `graph_work.py`. It knows nothing of NumPy or
+of any framework. spec/object-graph.md.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from safemodel import limits
@@ -51,14 +52,6 @@ if TYPE_CHECKING:
 
 # What a value may be without a node, written as {"const": name}. Closed: a name is never resolved.
 CONSTANTS: Final[Mapping[str, object]] = {"Ellipsis": ..., "NotImplemented": NotImplemented}
-
-# Kinds that are built in one step, from parts that must exist before.
-FROZEN_KINDS: Final[frozenset[JsonValue]] = frozenset({"tuple", "frozenset"})
-
-# Kinds whose keys or elements are hashed when they are filled.
-HASHING_KINDS: Final[frozenset[JsonValue]] = frozenset(
-    {"dict", "OrderedDict", "Counter", "defaultdict", "set", "frozenset"}
-)
 
 # Python types that models hold as values (the `dtype=` of an encoder), written {"type": name}.
 PLAIN_TYPES: Final[Mapping[str, type]] = {
@@ -167,8 +160,10 @@ def renumber(root: JsonValue, nodes: list[dict[str, JsonValue]]) -> list[dict[st
     return [nodes[old] for old in order]
 
 
-def audit(graph: JsonValue) -> tuple[JsonValue, list[dict[str, JsonValue]]]:
-    """Check the node table as a whole and return its root and nodes.
+def audit(
+    graph: JsonValue,
+) -> tuple[JsonValue, list[dict[str, JsonValue]], list[tuple[int, ...]]]:
+    """Check the node table as a whole and return its root, its nodes, and what each refers to.
 
     Raises:
         ArchitectureError: not an object graph, a reference out of range, not the canonical
@@ -184,7 +179,8 @@ def audit(graph: JsonValue) -> tuple[JsonValue, list[dict[str, JsonValue]]]:
         raise ArchitectureError("names must map names of tensors to names")
     depths: list[int] = []
 
-    def scan(value: JsonValue, depth: int) -> None:
+    def scan(value: JsonValue, depth: int) -> tuple[int, ...]:
+        found: list[int] = []
         for reference in references(value):
             index = reference["ref"]
             if type(index) is not int or not 0 <= index < len(nodes):
@@ -195,89 +191,17 @@ def audit(graph: JsonValue) -> tuple[JsonValue, list[dict[str, JsonValue]]]:
                 depths.append(depth)
             elif index > len(depths):
                 raise ArchitectureError(f"node {index} is numbered out of order")
+            found.append(index)
+        return tuple(found)
 
     scan(graph["root"], 1)
     checked: list[dict[str, JsonValue]] = []
+    children: list[tuple[int, ...]] = []
     for index, node in enumerate(nodes):
         if type(node) is not dict or type(node.get("kind")) is not str:
             raise ArchitectureError("a node must be an object with a kind", place=f"node {index}")
         if index >= len(depths):
             raise ArchitectureError(f"node {index} is not reachable from the root")
-        scan(node, depths[index] + 1)
+        children.append(scan(node, depths[index] + 1))
         checked.append(node)
-    return graph["root"], checked
-
-
-def check_frozen(nodes: list[dict[str, JsonValue]]) -> None:
-    """Refuse tuples and frozensets that hold themselves, or that cost too much to hash.
-
-    Neither can be built before its parts. Hashing recurses in C without a guard, and visits a
-    part as often as it occurs: 60 tuples that each hold the one before twice would take years.
-
-    Raises:
-        ArchitectureError: a cycle, more than MAX_FROZEN_DEPTH levels, or more than MAX_HASHED
-            items in all keys and elements.
-    """
-    depths: dict[int, int] = {}
-    sizes: dict[int, int] = {}
-
-    def measure(index: int, level: int) -> None:
-        if index not in depths and level <= limits.MAX_FROZEN_DEPTH:
-            children = [child for child in _children(nodes[index]) if _is_frozen(nodes[child])]
-            for child in children:
-                measure(child, level + 1)
-            depths[index] = 1 + max((depths[child] for child in children), default=0)
-            items: Any = nodes[index].get("items")
-            length = len(items) if type(items) is list else 0
-            sizes[index] = 1 + length + sum(sizes[child] for child in children)
-        if index not in depths or level + depths[index] - 1 > limits.MAX_FROZEN_DEPTH:
-            raise ArchitectureError(
-                f"tuples that hold each other, more than {limits.MAX_FROZEN_DEPTH} deep",
-                place=f"node {index}",
-            )
-
-    hashed = 0
-    for index, node in enumerate(nodes):
-        if _is_frozen(node):
-            measure(index, 1)
-    for node in nodes:
-        if node["kind"] in HASHING_KINDS:
-            hashed += sum(sizes.get(child, 1) for child in _children(_keys(node)))
-        if hashed > limits.MAX_HASHED:
-            raise ArchitectureError(f"keys of more than {limits.MAX_HASHED} items in all")
-
-
-def _is_frozen(node: dict[str, JsonValue]) -> bool:
-    return node["kind"] in FROZEN_KINDS
-
-
-def _keys(node: dict[str, JsonValue]) -> JsonValue:
-    items = node.get("items")
-    if type(items) is not list or node["kind"] in ("set", "frozenset"):
-        return items
-    return [pair[0] for pair in items if type(pair) is list and pair]
-
-
-def _children(value: JsonValue) -> list[Any]:
-    return [reference["ref"] for reference in references(value)]
-
-
-def check_hashes(keys: list[object], hashing: Callable[[object], int] = hash) -> None:
-    """Refuse keys chosen so that a dictionary of them takes quadratic time.
-
-    Strings and bytes are hashed with a secret; numbers and tuples of them are not.
-
-    Raises:
-        ArchitectureError: an unhashable key, or too many that share one hash.
-    """
-    counts: dict[int, int] = {}
-    for key in keys:
-        if type(key) is str or type(key) is bytes:
-            continue
-        try:
-            value = hashing(key)
-        except TypeError:
-            raise ArchitectureError(f"a {type(key).__name__} can't be a key") from None
-        counts[value] = seen = counts.get(value, 0) + 1
-        if seen > limits.MAX_EQUAL_HASHES:
-            raise ArchitectureError("keys chosen so that their hashes are equal")
+    return graph["root"], checked, children

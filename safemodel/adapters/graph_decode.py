@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from safemodel import limits
-from safemodel.adapters.graph import audit, check_frozen
+from safemodel.adapters.graph import audit
+from safemodel.adapters.graph_work import check_work
 from safemodel.errors import ArchitectureError, SafemodelError
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class Decoder:
         context: Mapping[str, object],
     ) -> None:
         self.scratch: dict[str, Any] = dict(context)  # what builders of one family share
-        self._root, self._nodes = audit(graph)
-        check_frozen(self._nodes)
+        self._root, self._nodes, children = audit(graph)
+        check_work(self._nodes, children)
         self._source = source
         self._builders = builders
         self._parsers = parsers

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from safemodel import limits
-from safemodel.adapters.graph import audit, check_frozen, renumber
+from safemodel.adapters.graph import audit, renumber
+from safemodel.adapters.graph_work import check_work
 from safemodel.adapters.memory import Part, Pieces, plan
 from safemodel.bundle.contents import TensorData
 from safemodel.errors import ArchitectureError, UnsavableError
@@ -136,8 +137,8 @@ class Encoder:
         graph["nodes"] = ordered  # type: ignore[assignment]  # nodes are JSON objects
         # The same audit as at load: what could not be loaded must not be saved.
         try:
-            audit(graph)
-            check_frozen(ordered)
+            _, checked, children = audit(graph)
+            check_work(checked, children)
         except ArchitectureError as error:
             raise UnsavableError(error.message, place=error.place) from None
         return EncodedGraph(graph, tensors)

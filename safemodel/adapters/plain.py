@@ -14,7 +14,6 @@ from safemodel import limits
 from safemodel.adapters.graph import (
     CONSTANTS,
     PLAIN_TYPES,
-    check_hashes,
     float_text,
     parse_float,
     parse_hex,
@@ -22,6 +21,7 @@ from safemodel.adapters.graph import (
 )
 from safemodel.adapters.graph_decode import Builder, Decoder, Parser, integer, text
 from safemodel.adapters.graph_encode import NEEDS_NODE, Encoder, Handler, Inline, Node, join
+from safemodel.adapters.graph_work import check_hashes
 from safemodel.errors import ArchitectureError, UnsavableError
 
 if TYPE_CHECKING:

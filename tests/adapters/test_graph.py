@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import enum
+import itertools
 import math
 import struct
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safemodel import limits
+from safemodel.adapters import graph_work
 from safemodel.adapters import numpy as adapter
 from safemodel.adapters.graph import audit, float_text, parse_float, parse_integer
 from safemodel.adapters.graph_decode import Builder
@@ -412,6 +414,94 @@ def test_a_long_chain_of_tuples_is_refused_whatever_its_shortest_path() -> None:
     nodes = [{"kind": "list", "items": [ref(i + 1) for i in range(count + 1)]}, *tuples]
     with pytest.raises(ArchitectureError, match="deep"):
         codec.load({"root": ref(0), "nodes": [*nodes, {"kind": "tuple", "items": []}]}, EMPTY)
+
+
+def _flat_chain(kind: str, count: int) -> Any:
+    """A graph in which every node hangs on the root, and each on the one before."""
+    nodes: list[Any] = [{"kind": "dict", "items": [[i, ref(i + 1)] for i in range(count)]}]
+    for index in range(count):
+        item = ref(index) if index else None
+        nodes.append(
+            {
+                "list": {"items": [item]},
+                "dict": {"items": [[0, item]]},
+                "slice": {"items": [item, None, None]},
+                "object_array": {"shape": [], "items": [item]},
+                "deque": {"items": [item], "maxlen": None},
+                "defaultdict": {"factory": None, "items": [[0, item]]},
+                "OrderedDict": {"items": [[0, item]]},
+                "Counter": {"items": [[0, item]]},
+            }[kind]
+            | {"kind": kind}
+        )
+    return {"root": ref(0), "nodes": nodes}
+
+
+@pytest.mark.parametrize("kind", ["object_array", "deque", "defaultdict", "OrderedDict", "Counter"])
+def test_a_long_chain_of_what_is_freed_by_recursion_is_refused(kind: str) -> None:
+    most = limits.MAX_GRAPH_CHAIN
+    assert len(codec.load(_flat_chain(kind, most), EMPTY)) == most
+    with pytest.raises(ArchitectureError, match="a chain of more than 1000"):
+        codec.load(_flat_chain(kind, most + 1), EMPTY)
+
+
+def test_a_long_chain_of_slices_is_refused() -> None:
+    # Python 3.12 hashes them by recursion, so they count as tuples do.
+    with pytest.raises(ArchitectureError, match="64 deep"):
+        codec.load(_flat_chain("slice", limits.MAX_FROZEN_DEPTH + 1), EMPTY)
+
+
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_a_long_chain_of_what_is_freed_without_recursion_is_not(kind: str) -> None:
+    result = codec.load(_flat_chain(kind, 30_000), EMPTY)
+    assert len(result) == 30_000
+
+
+def test_a_long_chain_is_refused_whatever_stands_between_and_around() -> None:
+    # Object arrays with lists between them, which all end in a circle.
+    graph = _flat_chain("object_array", 3_000)
+    for index in range(2, 3_001, 3):
+        graph["nodes"][index] = {"kind": "list", "items": [ref(index - 1)]}
+    with pytest.raises(ArchitectureError, match="a chain"):
+        codec.load(graph, EMPTY)
+    circle = _flat_chain("deque", limits.MAX_GRAPH_CHAIN + 1)
+    circle["nodes"][1]["items"] = [ref(limits.MAX_GRAPH_CHAIN + 1)]
+    with pytest.raises(ArchitectureError, match="a chain"):
+        codec.load(circle, EMPTY)
+
+
+def test_many_objects_beside_one_another_are_no_chain() -> None:
+    inner = collections.deque([1])
+    value = [collections.deque([inner, [inner]]) for _ in range(5_000)]
+    value[0].append(value[1])
+    result = codec.roundtrip(value)
+    assert result[0][0] is result[4_999][1][0]
+
+
+def test_a_long_chain_is_refused_at_save() -> None:
+    links = [collections.deque([None]) for _ in range(limits.MAX_GRAPH_CHAIN + 1)]
+    for first, second in itertools.pairwise(links):
+        first[0] = second
+    with pytest.raises(UnsavableError, match="a chain"):
+        codec.encode(links)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 11), max_size=4), min_size=12, max_size=12))
+def test_what_reaches_one_another_is_found(edges: list[list[int]]) -> None:
+    children = [tuple(below) for below in edges]
+    reach = {index: {index} for index in range(12)}
+    for _ in range(12):
+        for index in range(12):
+            reach[index].update(*(reach[child] for child in children[index]))
+    found = [sorted(members) for members in graph_work._components(children)]
+    assert sorted(itertools.chain(*found)) == list(range(12))
+    place = {index: turn for turn, members in enumerate(found) for index in members}
+    for first in range(12):
+        assert all(place[child] <= place[first] for child in children[first])
+        for second in range(12):
+            mutual = first in reach[second] and second in reach[first]
+            assert (place[first] == place[second]) == mutual
 
 
 def test_tuples_that_double_each_other_are_not_hashed() -> None:

@@ -23,6 +23,7 @@ from safemodel.errors import (
     DigestMismatchError,
     ExpiredError,
     GitLfsPointerError,
+    MemberNameError,
     MissingFileError,
     MissingMemberError,
     NotABundleError,
@@ -91,10 +92,10 @@ def npy() -> bytes:
 
 NOT_BUNDLES: dict[str, tuple[bytes, str, str]] = {
     "empty": (b"", "is empty", "get it anew"),
-    "text": (b"hello, world\n", "is a text file, not", "safemodel.save"),
-    "utf8": ("h\u00e9llo \u4e16\n".encode() * 3000, "is a text file, not", "safemodel.save"),
-    "html": (b"\n<!DOCTYPE html><html>Not found</html>", "is a web page, not", "legacy"),
-    "json": (b'{"a": 1}', "is a text file, not", "legacy"),
+    "text": (b"hello, world\n", "is a text file, not", "`safemodel sign FILE`"),
+    "utf8": ("h\u00e9llo \u4e16\n".encode() * 3000, "is a text file, not", "--signature FILE"),
+    "html": (b"\n<!DOCTYPE html><html>Not found</html>", "is a web page, not", "--signature FILE"),
+    "json": (b'{"a": 1}', "is a text file, not", "--signature FILE"),
     "pickle": (pickle.dumps({"a": [1.5]}), "is a pickle file, not", "legacy model files"),
     "pickle2": (pickle.dumps({"a": [1.5]}, 2), "is a pickle file, not", "legacy model files"),
     "torch": (
@@ -102,7 +103,7 @@ NOT_BUNDLES: dict[str, tuple[bytes, str, str]] = {
         "is a ZIP file (PyTorch, Keras, NumPy .npz?), not",
         "legacy model files",
     ),
-    "npz": (npz(), "is a ZIP file (PyTorch, Keras, NumPy .npz?), not", "legacy model files"),
+    "npz": (npz(), "is a ZIP file (PyTorch, Keras, NumPy .npz?), not", "--signature FILE"),
     "npy": (npy(), "is a NumPy .npy file, not", "legacy"),
     "keras": (
         zipped({"metadata.json": b"{}", "config.json": b"{}", "model.weights.h5": b""}),
@@ -110,15 +111,58 @@ NOT_BUNDLES: dict[str, tuple[bytes, str, str]] = {
         "legacy",
     ),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file", "legacy"),
-    "gguf": (b"GGUF" + bytes(100), "is a GGUF file", "legacy"),
+    "gguf": (b"GGUF" + bytes(100), "is a GGUF file", "--signature FILE"),
     "gzip": (b"\x1f\x8b\x08" + bytes(100), "is a gzip file", "legacy"),
     "safetensors": (
         safetensors.numpy.save({"a": numpy.zeros(3)}),
         "is a bare safetensors file",
-        "legacy",
+        "safemodel.save",
     ),
-    "zeros": (bytes(5000), "is something else, not", "legacy"),
+    "zeros": (bytes(5000), "is something else, not", "--signature FILE"),
 }
+
+
+ORDINARY = {
+    "space": {"a b.txt": b"a"},
+    "folder": {"d/": b"", "d/a.txt": b"a"},
+    "device": {"con.txt": b"a"},
+    "accents": {"\u00e9.txt": b"a"},
+    "long": {"x" * 300: b"a"},
+    "dots": {"../a": b"a"},
+    "mentions": {"a.txt": b"see manifest.json"},
+    "similar": {"old-manifest.json": b"{}", "manifest.json.bak": b"{}", "weights.txt": b"1"},
+    "below": {"addon/manifest.json": b"{}"},
+}
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("kind", ORDINARY)
+def test_an_ordinary_zip_is_a_plain_file(tmp_path: Path, kind: str, compression: int) -> None:
+    path = tmp_path / "plain.zip"
+    path.write_bytes(zipped(ORDINARY[kind], compression=compression))
+    error = refusal(path)
+    assert type(error) is NotABundleError
+    assert "`safemodel sign FILE`" in (error.hint or "")
+    (signature,) = sign(path, signer())
+    verify(path, signature=signature, trust=TRUST).close()
+    path.write_bytes(path.read_bytes()[:-30])  # nor does a cut make a bundle of it
+    assert type(refusal(path)) is NotABundleError
+
+
+def test_a_member_of_the_name_makes_a_damaged_bundle(tmp_path: Path) -> None:
+    path = tmp_path / "m.safemodel"
+    path.write_bytes(zipped({"a b.txt": b"a", "manifest.json": b"{}"}))
+    assert type(refusal(path)) is MemberNameError
+    assert type(refusal(path, signature=__file__)) is MemberNameError
+
+
+def test_without_weights_a_cut_archive_is_still_ours(tmp_path: Path) -> None:
+    path = tmp_path / "m.safemodel"
+    write(path, contents(members={"notes.txt": Payload(b"x" * 99, "text/plain")}))
+    data = path.read_bytes()
+    for kept in (50, 100, len(data) - 200):
+        path.write_bytes(data[:kept])
+        assert type(refusal(path)) is TruncatedError
 
 
 @pytest.mark.parametrize("kind", NOT_BUNDLES)

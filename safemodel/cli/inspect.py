@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from safemodel.cli import options as shared
 from safemodel.cli.output import Report, error_fields
-from safemodel.cli.source import shown, source_of
+from safemodel.cli.source import locate, shown, source_of
 from safemodel.errors import SafemodelError, VerificationError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
     """Show the bundle. Exit code 1 if it is not what --trust, --name, ... asked for."""
     from safemodel.cli import inspect_json, inspect_text
 
+    shared.check_model(options)
     view = look(options)
     report.document(inspect_json.document(view))
     if report.rich:
@@ -73,10 +74,14 @@ def run(options: argparse.Namespace, report: Report) -> int:
         for line in inspect_text.lines(view, report, everything=options.all):
             report.line(line)
     asked = options.trust or options.name or options.version or options.digest
-    if view.refusal is None or not asked:
+    if view.refusal is None:
         return 0
-    report.error(view.refusal)
-    return view.refusal.exit_code
+    if asked:
+        report.error(view.refusal)
+        return view.refusal.exit_code
+    if view.refusal.hint:
+        report.note(view.refusal.hint)
+    return 0
 
 
 def look(options: argparse.Namespace) -> View:
@@ -93,7 +98,7 @@ def look(options: argparse.Namespace) -> View:
         error.path = path
         return _unverified(source, path, error)
     except SafemodelError as error:
-        error.path = path if isinstance(source, bytes) else error.path
+        locate(error, options.path)
         raise
 
 

@@ -1,4 +1,4 @@
-"""`safemodel inspect` for programs (spec/schemas/inspect.schema.json)."""
+"""`safemodel inspect` for programs (spec/schemas/cli-inspect.schema.json)."""
 
 from __future__ import annotations
 

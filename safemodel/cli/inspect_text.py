@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from safemodel.cli.arrays import arrays_of, real_names
 from safemodel.cli.inspect import View
 from safemodel.cli.output import Report, count_text, escape, size_text
-from safemodel.cli.signers import name_of, names_of
+from safemodel.cli.signers import name_of, names_of, time_text
 from safemodel.format.metadata import Reference
 from safemodel.format.weights import TensorInfo
 
@@ -42,7 +42,8 @@ def verdict(view: View, report: Report) -> str:
     """What of the rest may be believed: the first line."""
     path = escape(view.path)
     if view.refusal is not None:
-        return f"{path}: {report.bad('not verified')}: {escape(view.refusal.message)}"
+        place = f"{view.refusal.place}: " if view.refusal.place else ""
+        return f"{path}: {report.bad('not verified')}: {escape(place + view.refusal.message)}"
     if not view.signers:
         return f"{path}: {report.bad('not verified')}: nobody's signature was asked for"
     signed = f"{report.good('verified')}: manifest signed by {names_of(view.signers)}"
@@ -110,7 +111,7 @@ def _signatures(view: View) -> Iterator[Row]:
         yield (
             "signature",
             f"{signer.kind}, verified: {name_of(signer)}"
-            + (f", until {expires.isoformat()}" if expires else "")
+            + (f", until {time_text(expires)}" if expires else "")
             + (f", note: {escape(note)}" if note else ""),
         )
 

@@ -33,7 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="default: ecdsa-p256, which every OpenSSF Model Signing tool verifies; "
         "ed25519 is for manifest statements only",
     )
-    shared.add_password(parser.add_argument_group("password"))
+    shared.add_password(
+        parser.add_argument_group("password"),
+        meaning="the password that encrypts the private key",
+        otherwise="it is not encrypted",
+    )
     shared.add_output(parser)
 
 

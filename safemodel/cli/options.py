@@ -74,13 +74,12 @@ def add_signature_file(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument("--signature", metavar="FILE", help=meaning)
 
 
-def add_password(group: argparse._ArgumentGroup) -> None:
-    """--password-file."""
+def add_password(group: argparse._ArgumentGroup, *, meaning: str, otherwise: str) -> None:
+    """--password-file: of a key that is read, or for one that is made."""
     group.add_argument(
         "--password-file",
         metavar="FILE",
-        help=f"the key's password is the first line of FILE "
-        f"(else ${PASSWORD_VARIABLE}, else asked for on a terminal)",
+        help=f"{meaning} is the first line of FILE (else ${PASSWORD_VARIABLE}, else {otherwise})",
     )
 
 
@@ -102,6 +101,17 @@ def trust_of(options: argparse.Namespace) -> Trust | None:
 
         return TrustedKeys(*options.trust)
     return None
+
+
+def check_model(options: argparse.Namespace) -> None:
+    """Refuse a --name, --version or --digest that makes no sense, before any model is read.
+
+    Raises:
+        UsageError: such as a version that is neither a version nor a range.
+    """
+    from safemodel.trust.identity import Requested
+
+    Requested(options.name, options.version, options.digest)
 
 
 def load_signer(source: str, options: argparse.Namespace) -> Signer:
@@ -166,8 +176,10 @@ def own_signer(report: Report) -> Signer:
 
     signer = store.own_signer(create=True, notice=report.note)
     if signer is None:
+        folder = store.config_dir()
+        reason = "no home folder to make one in" if folder is None else f"{folder} can't be written"
         raise KeyFileError(
-            f"there is no key of yours, and none can be made in {store.config_dir()}",
+            f"there is no key of yours, and {reason}",
             hint="give a key with --signer, or a folder with SAFEMODEL_CONFIG",
         )
     return signer

@@ -1,6 +1,6 @@
 """Streams, colour, escaping and documents: how anything gets to a person or a program.
 
-Knows nothing of bundles. Implements spec/cli.md, "Streams" and "Escaping".
+Knows nothing of what is in a bundle. Implements spec/cli.md, "Streams" and "Escaping".
 """
 
 from __future__ import annotations
@@ -60,7 +60,15 @@ def key_text(algorithm: str, key_id: str) -> str:
 
 
 def prepare_streams() -> None:
-    """A character that the terminal's encoding lacks must not end the program."""
+    """Neither a stream that is closed nor a character that it lacks may end the program.
+
+    Python has None for a stream that was closed before it began (`>&-`). From low to high, so
+    that each takes the descriptor that is free, and no file of ours gets it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 (until the end)
+            setattr(sys, name, null)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -246,14 +254,9 @@ def write_file(path: str, text: str) -> None:
     """Write a report, wholly or not at all.
 
     Raises:
-        SourceError: it can't be written.
+        SourceError: it can't be written, or there is a device or a folder of that name.
     """
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise SourceError(f"can't be written: {error.strerror}", path=path) from error
+    from safemodel.bundle.output import replaced_file, write_at
+
+    with replaced_file(path) as descriptor:
+        write_at(descriptor, [memoryview(text.encode("utf-8", "backslashreplace"))], 0)

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -16,11 +17,15 @@ _INTERVAL = 0.1
 
 
 class Progress:
-    """Call it with numbers of bytes done. Shows nothing to anyone but a person who waits."""
+    """Call it with numbers of bytes done. Shows nothing to anyone but a person who waits.
 
-    def __init__(self, action: str, path: str, total: int | None = None, *, quiet: bool) -> None:
+    `size` is asked once, and only when something is shown: counting a folder takes time too.
+    """
+
+    def __init__(self, action: str, path: str, size: Callable[[], int | None], quiet: bool) -> None:
         self._label = f"{action} {escape(path)}"
-        self._total = total
+        self._size = size
+        self._total: int | None = None
         self._done = 0
         self._begun = time.monotonic()
         self._next = self._begun + _DELAY
@@ -40,8 +45,11 @@ class Progress:
 
     def _show(self, seconds: float) -> None:
         done = size_text(self._done)
+        if not self._shown:
+            self._total = self._size()
         if self._total:
-            done = f"{100 * self._done // self._total} %, {done} of {size_text(self._total)}"
+            percent = min(100, 100 * self._done // self._total)
+            done = f"{percent} %, {done} of {size_text(self._total)}"
         rate = size_text(int(self._done / seconds))
         self._write(f"\r\x1b[K{self._label}: {done}, {rate}/s")
         self._shown = True

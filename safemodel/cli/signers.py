@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from safemodel.cli.output import escape, key_text
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from safemodel.trust.signatures import VerifiedSignature
 
 
@@ -22,6 +24,13 @@ def names_of(signatures: Iterable[VerifiedSignature]) -> str:
     return " and ".join(dict.fromkeys(name_of(signature) for signature in signatures))
 
 
+def time_text(moment: datetime) -> str:
+    """A moment as statements spell it: `2027-01-31T00:00:00Z`."""
+    from safemodel.trust.statements import format_time
+
+    return format_time(moment)
+
+
 def signer_fields(signature: VerifiedSignature) -> dict[str, object]:
     """A verified signature as JSON."""
     expires = getattr(signature.statement, "expires", None)
@@ -31,6 +40,6 @@ def signer_fields(signature: VerifiedSignature) -> dict[str, object]:
         "label": signature.label,
         "algorithm": signature.key.algorithm,
         "key_id": signature.key.key_id,
-        "expires": expires.isoformat() if expires else None,
+        "expires": time_text(expires) if expires else None,
         "note": getattr(signature.statement, "note", None),
     }

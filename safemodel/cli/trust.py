@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from safemodel import limits
 from safemodel.cli import options as shared
 from safemodel.cli.output import Report, escape, key_text
 from safemodel.errors import UsageError
@@ -18,9 +19,6 @@ EXAMPLES = """\
   safemodel trust remove 9f3c5a7be1d20c44              no model of theirs any more
   safemodel trust remove acme --name acme/fraud        for this name only
 """
-
-# A key id may be shortened to this many digits.
-_SHORT = 8
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +90,8 @@ def _label_of(source: str) -> str | None:
     if source.startswith("env:"):
         return None
     name = os.path.basename(source).removesuffix(".pub")
-    return name if name.isprintable() and name else None
+    fits = name.isprintable() and 0 < len(name.encode("utf-8")) <= limits.MAX_LABEL
+    return name if fits else None
 
 
 def _list(options: argparse.Namespace, report: Report) -> int:

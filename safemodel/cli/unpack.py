@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+from functools import partial
 
 from safemodel.cli import options as shared
 from safemodel.cli.output import Report, escape
 from safemodel.cli.pack import SUFFIX
 from safemodel.cli.progress import Progress
+from safemodel.cli.source import check_place, size_of
 from safemodel.errors import UsageError
 
 EXAMPLES = """\
@@ -29,14 +32,26 @@ def run(options: argparse.Namespace, report: Report) -> int:
     """Unpack."""
     from safemodel import bundle
 
-    target = options.output or options.path.removesuffix(SUFFIX)
-    if target == options.path:
-        raise UsageError(
-            f"the name does not end in {SUFFIX}", path=options.path, hint="name a folder with -o"
-        )
-    digest = bundle.inspect(options.path).digest
-    with Progress("unpacking", options.path, quiet=report.quiet) as progress:
+    target = options.output or default_output(options.path)
+    check_place(target)
+    size_now = partial(size_of, options.path)
+    with Progress("unpacking", options.path, size_now, report.quiet) as progress:
         bundle.unpack(options.path, target, progress=progress)
+    digest = bundle.inspect(target).digest  # of what was written, not of what is at `path` by now
     report.line(f"{escape(target)}: digest {digest[:16]}, signatures not checked")
     report.document({"path": target, "digest": digest})
     return 0
+
+
+def default_output(path: str) -> str:
+    """The folder for an archive: its name without the ending.
+
+    Raises:
+        UsageError: the name has another ending, or nothing before it.
+    """
+    name = os.path.basename(path)
+    if not name.endswith(SUFFIX) or name == SUFFIX:
+        raise UsageError(
+            f"has a name that is not NAME{SUFFIX}", path=path, hint="name a folder with -o FOLDER"
+        )
+    return path.removesuffix(SUFFIX)

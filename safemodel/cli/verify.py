@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from safemodel.cli import options as shared
 from safemodel.cli.output import Report, count_text, error_fields, escape, size_text
 from safemodel.cli.progress import Progress
 from safemodel.cli.signers import names_of, signer_fields
-from safemodel.cli.source import STDIN, shown, source_of
+from safemodel.cli.source import SIGNATURE_ENDING, STDIN, locate, shown, size_of, source_of, stem
 from safemodel.errors import NotABundleError, SafemodelError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ EXAMPLES = """\
 
 _NOBODY = "nobody's signature was asked for"
 
-# A refusal wins over a file that could not be read, a refusal or a success over nothing.
+# Of several exit codes: a refusal wins over a file that could not be read, that over a success.
 _PRECEDENCE = {0: 0, 2: 1, 1: 2}
 
 
@@ -48,6 +49,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
     """Verify each path."""
     if len(options.paths) > 1 and (options.signature or options.digest):
         raise UsageError("--signature and --digest are for one PATH at a time")
+    shared.check_model(options)
     trust = shared.trust_of(options)
     codes = []
     results = []
@@ -56,7 +58,7 @@ def run(options: argparse.Namespace, report: Report) -> int:
             results.append(_verify(path, options, trust, report))
             codes.append(0)
         except SafemodelError as error:
-            error.path = shown(path) if path == STDIN or not error.path else error.path
+            locate(error, path)
             report.error(error)
             codes.append(error.exit_code)
             results.append({"path": shown(path), "ok": False, "error": error_fields(error)})
@@ -70,10 +72,12 @@ def _verify(
     from safemodel import bundle
     from safemodel.bundle.verified import VerifiedBundle
 
-    with Progress("verifying", path, quiet=report.quiet) as progress:
+    source = source_of(path)
+    size = partial(size_of, path) if isinstance(source, str) else source.__len__
+    with Progress("verifying", shown(path), size, report.quiet) as progress:
         try:
             verified = bundle.verify(
-                source_of(path),
+                source,
                 trust=trust,
                 name=options.name,
                 version=options.version,
@@ -94,8 +98,8 @@ def _verify(
 
 def _hint_at_signature(error: NotABundleError, path: str) -> None:
     """Say it when the detached signature that `safemodel sign` makes lies beside the path."""
-    beside = path.rstrip("/\\") + ".sigstore.json"
-    if path != STDIN and os.path.isfile(beside):
+    name = None if path == STDIN else stem(path)
+    if name is not None and os.path.isfile(beside := name + SIGNATURE_ENDING):
         error.hint = f"its signature may be {beside}: say --signature {beside}"
 
 
@@ -142,7 +146,8 @@ def text_of_files(path: str, files: VerifiedFiles, report: Report) -> str:
     size = size_text(sum(files.files.values()))
     signed = f"signed by {names_of(files.signers)}" if files.signers else _NOBODY
     verdict = report.good("verified") if files.signers else f"intact, {report.bad('not verified')}"
-    return f"{escape(path)}: {verdict}: {signed}, {count}, {size}"
+    # Also with --name: it says whose keys count, and there is no name to compare it with.
+    return f"{escape(path)}: {verdict}: {signed}, name not checked, {count}, {size}"
 
 
 def fields_of_files(path: str, files: VerifiedFiles) -> dict[str, object]:

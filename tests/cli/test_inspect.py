@@ -1,14 +1,19 @@
-"""`inspect`, `pack` and `unpack`."""
+"""`safemodel inspect`: what is shown, and what is said to be verified."""
 
 from __future__ import annotations
 
+import base64
 import io
+import json
+import re
 import sys
 
 import pytest
 
-from safemodel.cli import inspect_rich
+from safemodel.cli import inspect_json, inspect_rich
 from safemodel.cli.inspect_text import SHOWN_TENSORS
+from safemodel.trust import store
+from tests.cli.conftest import SCHEMAS
 
 
 def test_own_model_is_shown_as_verified(run, make) -> None:
@@ -151,33 +156,52 @@ def test_standard_input(run, make, monkeypatch) -> None:
     assert run("inspect", "-").out.startswith("<stdin>: verified")
 
 
-def test_unpack_and_pack_are_copies(run, make, tmp_path, monkeypatch) -> None:
-    path = make()
-    monkeypatch.chdir(tmp_path)
-    unpacked = run("unpack", "m.safemodel", "--format", "json")
-    assert unpacked.code == 0
-    assert unpacked.document["path"] == "m"
-    assert run("verify", "m").code == 0
-    packed = run("pack", "m", "-o", "again.safemodel", "--format", "json")
-    assert packed.document["digest"] == unpacked.document["digest"]
-    assert (tmp_path / "again.safemodel").read_bytes() == path.read_bytes()
-    assert run("pack", "m/").code == 2
-    assert run("pack", "m/", "--force").code == 0
-    assert run("unpack", "m.safemodel").code == 2
+def test_a_refusal_without_a_question_is_a_note(run, make, acme, tmp_path) -> None:
+    path = make(signers=[acme])
+    result = run("inspect", path)
+    assert result.code == 0
+    assert result.err.count("\n") == 1
+    assert result.err.startswith("safemodel: note: get the signer's public key from them")
+    assert "safemodel trust add" in result.err
+    assert run("inspect", path, "-q").err == ""
+    asked = run("inspect", path, "--name", "acme/fraud")
+    assert asked.code == 1
+    assert "note:" not in asked.err
+    assert "hint: get the signer's public key" in asked.err
+    assert run("inspect", path, "--trust", tmp_path / "acme.pub").err == ""
 
 
-def test_pack_of_a_damaged_folder_leaves_nothing(run, make, tmp_path) -> None:
+def test_the_place_of_a_refusal_is_kept(run, make) -> None:
     folder = make("folder")
-    weights = folder / "weights.safetensors"
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 1
-    weights.write_bytes(data)
-    before = sorted(tmp_path.iterdir())
-    assert run("pack", folder).code == 1
-    assert sorted(tmp_path.iterdir()) == before
+    (signature,) = (folder / "signatures").iterdir()
+    envelope = json.loads(signature.read_bytes())
+    value = envelope["dsseEnvelope"]["signatures"][0]
+    # A signature of the same kind, over something else.
+    value["sig"] = base64.b64encode(store.own_signer().sign(b"else")).decode()
+    signature.write_text(json.dumps(envelope, separators=(",", ":"), sort_keys=True))
+    result = run("inspect", folder)
+    assert result.code == 0
+    assert f": not verified: signatures/{signature.name}: " in result.out.splitlines()[0]
+    document = run("inspect", folder, "--format", "json").document
+    assert document["verified"]["refusal"]["place"] == f"signatures/{signature.name}"
 
 
-def test_unpack_needs_a_name(run, make, tmp_path) -> None:
-    path = make().rename(tmp_path / "model")
-    assert run("unpack", path).code == 2
-    assert run("unpack", path, "-o", tmp_path / "out").code == 0
+@pytest.mark.parametrize("verb", ["verify", "inspect"])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--digest", "abc"], "the digest asked for"),
+        (["--version", "=>3"], "'=>3' is not a version"),
+        (["--name", ""], "the name asked for"),
+    ],
+)
+def test_questions_that_make_no_sense_are_about_no_file(run, make, verb, options, says) -> None:
+    result = run(verb, make(), *options)
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.startswith(f"safemodel: error: {says}")
+
+
+def test_document_names_its_schema() -> None:
+    for name in re.findall(r"spec/schemas/[a-z.-]+json", inspect_json.__doc__):
+        assert (SCHEMAS.parents[1] / name).is_file()

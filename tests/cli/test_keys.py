@@ -1,19 +1,13 @@
-"""`keygen`, `init`, `sign` and `trust`."""
+"""`safemodel keygen` and `trust`, and the passwords of keys."""
 
 from __future__ import annotations
 
 import os
 import stat
-import sys
-from datetime import UTC, datetime
 
 import pytest
 
-from safemodel.cli.sign import moment_of
-from safemodel.errors import UsageError
 from safemodel.trust.keys import PublicKey, Signer
-
-NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("algorithm", ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519"])
@@ -79,131 +73,6 @@ def test_empty_password_file(run, tmp_path, content) -> None:
     assert not (tmp_path / "k.key").exists()
 
 
-def test_init_makes_the_key_once(run, tmp_path) -> None:
-    first = run("init", "-o", tmp_path / "me.pub", "--format", "json")
-    assert first.code == 0
-    assert first.document["created"] is True
-    assert "made your signing key" in first.err
-    assert PublicKey.load(tmp_path / "me.pub").key_id == first.document["key_id"]
-    second = run("init", "--format", "json")
-    assert second.document["created"] is False
-    assert second.document["key_id"] == first.document["key_id"]
-    assert "safemodel trust add" in run("init").out
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can write anywhere")
-def test_init_without_a_place_for_the_key(run, tmp_path, monkeypatch) -> None:
-    tmp_path.chmod(0o500)
-    monkeypatch.setenv("SAFEMODEL_CONFIG", str(tmp_path / "config"))
-    assert run("init").code == 2
-
-
-def test_sign_with_the_own_key_makes_it(run, make) -> None:
-    path = make(signers=())
-    result = run("sign", path)
-    assert result.code == 0
-    assert "made your signing key" in result.err
-    assert result.out.endswith(": a manifest statement\n")
-    assert run("verify", path).code == 0
-
-
-def test_signing_what_nobody_trusted_has_signed_is_noted(run, make, acme, tmp_path) -> None:
-    path = make(signers=[acme])
-    result = run("sign", path)
-    assert result.code == 0
-    assert "by no key that you trust" in result.err
-    assert "vouch for every byte" in result.err
-    assert run("sign", path, "--signer", tmp_path / "acme.key").err == ""
-
-
-def test_sign_with_several_keys_and_a_note(run, make, acme, tmp_path) -> None:
-    path = make()
-    other = Signer.generate("ecdsa-p384")
-    other.save(tmp_path / "other.key")
-    options = ["--expires", "90d", "--note", "approved", "--format", "json"]
-    keys = ["--signer", tmp_path / "acme.key", "--key", tmp_path / "other.key"]
-    document = run("sign", path, *keys, *options).document
-    assert len(document["files"]) == 2
-    assert document["kind"] == "manifest"
-    verified = run("verify", path, "--trust", tmp_path / "acme.pub", "--format", "json").document
-    signer = verified["results"][0]["signers"][0]
-    assert signer["note"] == "approved"
-    assert signer["expires"] == document["expires"]
-
-
-def test_oms_statement(run, make, acme, tmp_path) -> None:
-    path = make(signers=())
-    result = run("sign", path, "--signer", tmp_path / "acme.key", "--oms")
-    assert result.code == 0
-    assert "an OMS statement" in result.out
-    assert run("verify", path, "--trust", tmp_path / "acme.pub").code == 0
-
-
-def test_oms_needs_another_key_than_ed25519(run, make, tmp_path) -> None:
-    run("keygen", "-o", tmp_path / "e.key", "--algorithm", "ed25519")
-    path = make(signers=())
-    before = path.read_bytes()
-    result = run("sign", path, "--signer", tmp_path / "e.key", "--oms")
-    assert result.code == 2
-    assert "hint" in result.err
-    assert path.read_bytes() == before
-
-
-def test_detached_signature_of_a_file(run, tmp_path) -> None:
-    path = tmp_path / "model.gguf"
-    path.write_bytes(b"GGUF" + bytes(1000))
-    result = run("sign", path, "--signature", tmp_path / "s.json", "--format", "json")
-    assert result.code == 0
-    assert result.document["files"] == [str(tmp_path / "s.json")]
-    assert run("verify", path, "--signature", tmp_path / "s.json").code == 0
-
-
-@pytest.mark.parametrize("key", ["missing.key", "acme.pub", "text.key", "env:NOT_SET"])
-def test_keys_that_are_none(run, make, acme, tmp_path, key, monkeypatch) -> None:
-    (tmp_path / "text.key").write_text("hello")
-    monkeypatch.chdir(tmp_path)
-    result = run("sign", make(), "--signer", key)
-    assert result.code == 2
-    assert key.removeprefix("env:") in result.err
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("90d", datetime(2027, 1, 30, 12, tzinfo=UTC)),
-        ("2027-01-31", datetime(2027, 1, 31, tzinfo=UTC)),
-        ("2027-01-31T12:00:00Z", datetime(2027, 1, 31, 12, tzinfo=UTC)),
-        ("2027-01-31T12:00:00+02:00", datetime(2027, 1, 31, 10, tzinfo=UTC)),
-    ],
-)
-def test_expires(text, moment) -> None:
-    assert moment_of(text, NOW) == moment
-
-
-@pytest.mark.parametrize(
-    "text", ["", "0d", "d", "tomorrow", "2026-01-01", "2027-01-31T12:00:00", "2027-02-30", "-5d"]
-)
-def test_expires_that_makes_no_sense(text) -> None:
-    with pytest.raises(UsageError):
-        moment_of(text, NOW)
-
-
-def test_expired_signature_is_refused(run, make, acme, tmp_path, monkeypatch) -> None:
-    path = make(signers=())
-    run("sign", path, "--signer", tmp_path / "acme.key", "--expires", "1d")
-    import safemodel.trust.signatures as module
-
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return datetime(2999, 1, 1, tzinfo=tz)
-
-    monkeypatch.setattr(module, "datetime", Later)
-    result = run("verify", path, "--trust", tmp_path / "acme.pub")
-    assert result.code == 1
-    assert "expired" in result.err
-
-
 def test_trust_store(run, make, acme, tmp_path) -> None:
     path = make(signers=[acme])
     assert run("verify", path).code == 1
@@ -247,9 +116,27 @@ def test_trust_needs_a_name_and_an_action(run, acme, tmp_path) -> None:
     assert run("trust", "add", tmp_path / "acme.key", "--name", "a").code == 2
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX shells")
-def test_key_from_the_environment(run, make, acme, monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv("ACME_KEY", (tmp_path / "acme.key").read_text())
-    path = make(signers=())
-    assert run("sign", path, "--signer", "env:ACME_KEY").code == 0
-    assert run("verify", path, "--trust", tmp_path / "acme.pub").code == 0
+def test_help_says_where_a_password_comes_from(run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert "asked for on a terminal" in run("sign", "--help").out
+    text = run("keygen", "--help").out
+    assert "asked for" not in text
+    assert "else it is not encrypted" in text
+    monkeypatch.setattr("safemodel.cli.options.is_terminal", lambda stream: True)
+    assert run("keygen", "-o", tmp_path / "k.key").code == 0
+    assert b"ENCRYPTED" not in (tmp_path / "k.key").read_bytes()
+
+
+@pytest.mark.parametrize(("size", "label"), [(200, "x" * 200), (201, None)])
+def test_a_file_name_too_long_for_a_label_is_none(run, acme, tmp_path, size, label) -> None:
+    path = tmp_path / ("x" * size + ".pub")
+    acme.public_key.save(path)
+    result = run("trust", "add", path, "--name", "acme/*", "--format", "json")
+    assert result.code == 0, result.err
+    assert result.document["keys"][0]["label"] == label
+
+
+def test_a_file_name_of_many_bytes_is_no_label(run, acme, tmp_path) -> None:
+    path = tmp_path / ("\u00fc" * 101 + ".pub")
+    acme.public_key.save(path)
+    assert run("trust", "add", path, "--name", "acme/*").code == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +18,9 @@ from hypothesis import strategies as st
 import safemodel.cli.verify
 from safemodel.cli import main, output
 from safemodel.cli.progress import Progress
+from safemodel.cli.source import size_of
+from safemodel.errors import SourceError
+from safemodel.trust.keys import Signer
 
 ESCAPES = [
     "\x1b]52;c;aGk=\x07",
@@ -34,6 +39,34 @@ def test_escaped_text_cannot_move_the_cursor(text) -> None:
         assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     if text.isprintable():
         assert escaped == text
+
+
+def test_report_replaces_a_file_and_no_device(tmp_path) -> None:
+    report = tmp_path / "report"
+    report.write_text("old")
+    report.chmod(0o640)
+    output.write_file(str(report), "\udcff\n")
+    assert report.read_text() == "\\udcff\n"
+    assert report.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(SourceError, match="can't be written"):
+        output.write_file(str(tmp_path / "missing" / "report"), "x")
+    if os.path.exists(os.devnull):
+        with pytest.raises(SourceError, match="not a regular file"):
+            output.write_file(os.devnull, "x")
+    assert [one.name for one in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
+def test_report_follows_no_stale_name_and_replaces_no_pipe(tmp_path) -> None:
+    # A name that others can guess is one that they can make first.
+    (tmp_path / f"report.{os.getpid()}.tmp").symlink_to(tmp_path / "victim")
+    output.write_file(str(tmp_path / "report"), "x")
+    assert (tmp_path / "report").read_text() == "x"
+    assert not (tmp_path / "victim").exists()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError):
+        output.write_file(str(tmp_path / "pipe"), "x")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("name", ESCAPES)
@@ -194,7 +227,7 @@ def test_progress_waits_and_erases(monkeypatch, capsys) -> None:
     now = [0.0]
     monkeypatch.setattr("safemodel.cli.progress.is_terminal", lambda stream: True)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    with Progress("verifying", "a\x1bb", 1000, quiet=False) as progress:
+    with Progress("verifying", "a\x1bb", lambda: 1000, quiet=False) as progress:
         progress(100)
         assert capsys.readouterr().err == ""
         now[0] = 1.0
@@ -205,9 +238,54 @@ def test_progress_waits_and_erases(monkeypatch, capsys) -> None:
     assert capsys.readouterr().err == "\r\x1b[K"
 
 
+def test_progress_of_an_unknown_size_has_no_percentage(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("safemodel.cli.progress.is_terminal", lambda stream: True)
+    monkeypatch.setattr(time, "monotonic", iter([0.0, 1.0]).__next__)
+    with Progress("verifying", "a", lambda: None, quiet=False) as progress:
+        progress(400)
+    assert capsys.readouterr().err == "\r\x1b[Kverifying a: 400 B, 400 B/s\r\x1b[K"
+
+
+@pytest.mark.parametrize("verb", ["verify", "pack", "unpack", "sign", "verify -", "sign folder"])
+def test_every_progress_has_a_percentage(run, make, monkeypatch, tmp_path, verb) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "model.bin").write_bytes(bytes(1000))
+    arguments = {
+        "verify": ["verify", make()],
+        "pack": ["pack", make("folder")],
+        "unpack": ["unpack", make(), "-o", tmp_path / "out"],
+        "sign": ["sign", make(), "--oms"],
+        "verify -": ["verify", "-"],
+        "sign folder": ["sign", plain],
+    }[verb]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(make().read_bytes())))
+    if verb == "pack":
+        make().unlink()
+        arguments += ["-o", tmp_path / "packed.safemodel"]
+    monkeypatch.setattr("safemodel.cli.progress.is_terminal", lambda stream: stream is sys.stderr)
+    monkeypatch.setattr("safemodel.cli.progress._DELAY", -1)
+    monkeypatch.setattr(time, "monotonic", iter(range(10000)).__next__)
+    result = run(*arguments)
+    assert result.code == 0, result.err
+    assert " %, " in result.err
+
+
+def test_size_of_a_folder_is_that_of_its_files(tmp_path, monkeypatch) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(bytes(10))
+    (tmp_path / "c").write_bytes(bytes(5))
+    assert size_of(str(tmp_path)) == 15
+    assert size_of(str(tmp_path / "c")) == 5
+    assert size_of(str(tmp_path / "missing")) is None
+    assert size_of("-") is None
+    monkeypatch.setattr("safemodel.limits.MAX_MEMBERS", 1)
+    assert size_of(str(tmp_path)) is None
+
+
 def test_progress_is_for_people_only(monkeypatch, capsys) -> None:
     monkeypatch.setattr(time, "monotonic", iter([0.0, 9.0, 19.0]).__next__)
-    with Progress("verifying", "a", quiet=False) as progress:
+    with Progress("verifying", "a", lambda: None, quiet=False) as progress:
         progress(1)
     assert capsys.readouterr().err == ""
 
@@ -240,6 +318,65 @@ def test_closed_pipe_is_quiet(make) -> None:
     process.stderr.close()
     assert process.wait() == 141
     assert err == b""
+
+
+CLOSED = {"stdin": "<&-", "stdout": ">&-", "stderr": "2>&-", "all": "<&- >&- 2>&-"}
+
+
+def closed(stream: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    """Run a command that has no such stream at all, as daemons and cron jobs may."""
+    command = shlex.join([sys.executable, "-m", "safemodel", *map(str, arguments)])
+    return subprocess.run(["sh", "-c", f"{command} {CLOSED[stream]}"], capture_output=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+@pytest.mark.parametrize("stream", CLOSED)
+def test_closed_streams_leave_the_exit_code(make, tmp_path, stream) -> None:
+    good, bad = make(), make("u.safemodel", signers=())
+    for arguments, code in (
+        (["verify", good], 0),
+        (["verify", good, "--format", "json"], 0),
+        (["verify", good, "-o", tmp_path / "report"], 0),
+        (["inspect", good], 0),
+        (["verify", bad], 1),
+        (["verify", tmp_path / "missing"], 2),
+        (["--help"], 0),
+        ([], 2),
+    ):
+        done = closed(stream, *arguments)
+        assert done.returncode == code, (arguments, done.stderr)
+        assert b"Traceback" not in done.stderr
+        assert b"Exception ignored" not in done.stderr
+    assert (tmp_path / "report").read_text().count("\n") == 1  # and nothing else of ours
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+def test_closed_stdin_holds_nothing(make) -> None:
+    done = closed("stdin", "verify", "-")
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"safemodel: error: <stdin>: is empty\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+@pytest.mark.parametrize("stream", CLOSED)
+def test_closed_stream_is_no_terminal_to_ask_for_a_password(make, tmp_path, stream) -> None:
+    Signer.generate().save(tmp_path / "encrypted.key", "secret")
+    done = closed(stream, "sign", make(), "--signer", tmp_path / "encrypted.key")
+    assert done.returncode == 2
+    if CLOSED[stream].endswith("2>&-"):
+        assert done.stderr == b""
+    else:
+        assert done.stderr.startswith(b"safemodel: error: ")
+        assert b"password" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a descriptor that can't be read")
+def test_standard_input_that_cannot_be_read(tmp_path) -> None:
+    with open(tmp_path / "out", "wb") as file:
+        _, err = (process := spawn("verify", "-", stdin=file)).communicate()
+    assert process.returncode == 2
+    assert err.startswith(b"safemodel: error: <stdin>: can't be read: ")
+    assert b"None" not in err
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

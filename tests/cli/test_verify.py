@@ -221,10 +221,23 @@ def test_plain_folder_with_a_detached_signature(run, tmp_path) -> None:
     result = run("verify", folder, "--signature", signature)
     assert result.code == 0
     assert "verified: signed by your own key" in result.out
-    assert "2 files" in result.out
+    assert ", name not checked, 2 files" in result.out
+    named = run("verify", folder, "--signature", signature, "--name", "acme/fraud")
+    assert named.code == 0
+    assert "name not checked" in named.out
     document = run("verify", folder, "--signature", signature, "--format", "json").document
     assert document["results"][0]["files"] == 2
     flip(folder / "model.bin", 4000)
     result = run("verify", folder, "--signature", signature)
     assert result.code == 1
     assert "model.bin" in result.err
+
+
+def test_error_about_another_file_names_that_one(run, make, config_dir, monkeypatch) -> None:
+    data = make().read_bytes()
+    (config_dir / "trust.json").write_text("damaged")
+    for verb in ("verify", "inspect"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        result = run(verb, "-")
+        assert result.code == 2
+        assert result.err.startswith(f"safemodel: error: {config_dir / 'trust.json'}: ")

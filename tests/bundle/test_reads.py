@@ -617,3 +617,14 @@ def test_a_missing_framework_is_named(framework: str, monkeypatch: pytest.Monkey
     with pytest.raises(MissingLibraryError) as caught:
         one.numpy() if framework == "numpy" else one.torch()
     assert caught.value.hint == f"pip install 'safemodel[{framework}]'"
+
+
+def test_rows_go_into_memory_that_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    write(path, contents(tensor("t", (1000, 100))), signers=[signer()])
+    with open_bundle(path, trust=TRUST) as bundle:
+        given = memoryview(bytearray(6_000))
+        rows = bundle.rows("t", 10, 60, into=given)
+        assert bytes(rows.buffer) == content("t", 100_000)[1000:6000] == bytes(given[:5000])
+        larger = bundle.rows("t", 0, 61, into=given)
+        assert bytes(larger.buffer) == content("t", 100_000)[:6100]

@@ -25,7 +25,7 @@ from safemodel.adapters.sklearn.library import ENTRIES, Entry
 from safemodel.adapters.sklearn.library import entry as entry_of
 from safemodel.adapters.sklearn.nesting import check_nesting
 from safemodel.adapters.sklearn.schema import MAX_FEATURES
-from safemodel.adapters.sklearn.spec import Scope, SpecError
+from safemodel.adapters.sklearn.scope import Audit, Scope, SpecError
 from safemodel.adapters.sklearn.trees import Geometry
 from safemodel.errors import ArchitectureError
 
@@ -96,8 +96,7 @@ def pack(estimators: Any) -> Ensemble | None:
                 return None
             copied += [] if one else [name]
         common[name] = first
-    scope = Scope(estimators=ENTRIES, allows=lambda _: True)
-    ENTRIES[kind].check(states[0], scope)
+    ENTRIES[kind].check(states[0], Scope(estimators=ENTRIES))
     return Ensemble(ENTRIES[kind], tuple(built), tuple(seeds), common, tuple(sorted(copied)))
 
 
@@ -201,10 +200,10 @@ class Streamer(Decoder):
         return name, info.shape[0]
 
     def rows(self, nodes: str, values: str) -> trees.Rows:
-        """Return a reader of the rows of two streamed tensors."""
-        return lambda start, stop: (
-            self.bundle.rows(nodes, start, stop).buffer,
-            self.bundle.rows(values, start, stop).buffer,
+        """Return a reader of the rows of two streamed tensors into a pair of buffers."""
+        return lambda start, stop, into: (
+            self.bundle.rows(nodes, start, stop, into=into[0]).buffer,
+            self.bundle.rows(values, start, stop, into=into[1]).buffer,
         )
 
     def numbers(self, name: JsonValue, low: int, high: int) -> list[int]:
@@ -267,7 +266,12 @@ def decode(node: JsonValue, decoder: Streamer) -> tuple[Entry, list[Any], list[i
 
 
 def fill(
-    entry: Entry, built: list[Any], seeds: list[int], node: Node, decoder: Decoder
+    entry: Entry,
+    built: list[Any],
+    seeds: list[int],
+    node: Node,
+    decoder: Decoder,
+    audit: Audit,
 ) -> list[Any]:
     """Return the estimators of an ensemble around their trees, checked."""
     common, copied = node["common"], node["copied"]
@@ -281,16 +285,20 @@ def fill(
     state = {name: decoder.value(value) for name, value in common.items()}
     estimators = []
     for index, (tree, seed) in enumerate(zip(built, seeds, strict=True)):
-        own = {name: _copy(state[name]) for name in names} if index else {}
+        own = {name: _copy(state[name], decoder) for name in names} if index else {}
         estimator = entry.kind.__new__(entry.kind)
         vars(estimator).update({**state, **own, "random_state": seed, "tree_": tree})
         if index == 0:
-            entry.check(vars(estimator), Scope(estimators=ENTRIES))
+            entry.check(vars(estimator), Scope(estimators=ENTRIES, audit=audit))
         estimators.append(estimator)
     return estimators
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: Any, decoder: Decoder) -> Any:
     if type(value) is list:
-        return [_copy(item) for item in value]
-    return value.copy() if type(value) is np.ndarray else value
+        decoder.charge(8 * len(value))
+        return [_copy(item, decoder) for item in value]
+    if type(value) is not np.ndarray:
+        return value
+    decoder.charge(value.nbytes)
+    return value.copy()

@@ -12,9 +12,10 @@ Implements "Trees" of docs/sklearn.md.
 
 from __future__ import annotations
 
-import itertools
+import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ LEAF: Final = -1
 NO_FEATURE: Final = -2
 _BLOCK: Final = 1 << 14
 _BATCH: Final = 1 << 17
+_THREADS: Final = 2
 _FIELDS: Final = (
     ("left_child", "<i8", 0),
     ("right_child", "<i8", 8),
@@ -140,7 +142,8 @@ def build(geometry: Geometry, nodes: Any, values: Any, depth: int) -> Any:
     return tree
 
 
-Rows = Callable[[int, int], tuple[Any, Any]]
+Buffers = tuple[memoryview, memoryview]
+Rows = Callable[[int, int, Buffers], Buffers]  # first row, one past the last, where to
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,29 +170,54 @@ def _batches(counts: Sequence[int]) -> Iterator[_Batch]:
 def build_all(
     geometry: Geometry, counts: Sequence[int], depths: Sequence[int], rows: Rows
 ) -> Iterator[Any]:
-    """Build the trees of an ensemble; `rows(start, stop)` gives nodes and values as bytes.
+    """Build the trees of an ensemble; `rows` gives nodes and values as bytes.
 
-    Small trees are read together, large ones alone, and the next ones are read and verified while
-    these are audited: memory is that of the two largest.
+    Small trees are read together, large ones alone, and two batches are in the works at a time:
+    while one is copied by the library, the other is read, verified and audited.
     """
     dtype = node_dtype()
     plan = tuple(_batches(counts))
-    with ThreadPoolExecutor(1) as reader:
-        ahead = reader.submit(rows, plan[0].start, plan[0].stop)
-        for batch, following in itertools.zip_longest(plan, plan[1:]):
-            raw_nodes, raw_values = ahead.result()
-            if following is not None:
-                ahead = reader.submit(rows, following.start, following.stop)
-            nodes = np.frombuffer(raw_nodes, dtype)
-            values = np.frombuffer(raw_values, "<f8").reshape(-1, *geometry.width)
-            offset = 0
-            for number in range(batch.first, batch.last):
-                end = offset + counts[number]
-                try:
-                    yield build(geometry, nodes[offset:end], values[offset:end], depths[number])
-                except SpecError as error:
-                    raise error.below(f"[{number}]") from None
-                offset = end
+    largest = max(batch.stop - batch.start for batch in plan)
+    free: list[Buffers] = []  # the library copies, so that buffers can be filled again
+
+    def build_batch(batch: _Batch) -> list[Any]:
+        try:
+            into = free.pop()
+        except IndexError:
+            into = (_memory(largest * ROW), _memory(largest * 8 * math.prod(geometry.width)))
+        raw_nodes, raw_values = rows(batch.start, batch.stop, into)
+        nodes = np.frombuffer(raw_nodes, dtype)
+        values = np.frombuffer(raw_values, "<f8").reshape(-1, *geometry.width)
+        built, offset = [], 0
+        for number in range(batch.first, batch.last):
+            end = offset + counts[number]
+            try:
+                built.append(build(geometry, nodes[offset:end], values[offset:end], depths[number]))
+            except SpecError as error:
+                raise error.below(f"[{number}]") from None
+            offset = end
+        free.append(into)
+        return built
+
+    if len(plan) == 1:
+        yield from build_batch(plan[0])
+        return
+    with ThreadPoolExecutor(_THREADS) as pool:
+        pending: deque[Future[list[Any]]] = deque()
+        try:
+            for batch in plan:
+                pending.append(pool.submit(build_batch, batch))
+                if len(pending) > _THREADS:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _memory(size: int) -> memoryview:
+    return np.empty(size, np.uint8).data  # not zeroed, unlike a bytearray
 
 
 def node_pieces(trees: Iterable[Any]) -> Iterator[Any]:

@@ -2,10 +2,10 @@
 
     python -m benchmarks [--rounds 5] [--size 2000000000] [--forest 500000000] [--only load]
 
-Every measurement is a process of its own: it imports and prepares, then measures one operation
-and the most memory that it needed on top. The cases of a group take turns, round by round, so
-that a machine whose speed drifts is the same for all; ratios are taken within a round. Results go
-to benchmarks/RESULTS.md and benchmarks/results.svg.
+Every measurement is a process of its own: it imports and prepares, then measures one operation,
+the best of three runs, and the most memory that it needed on top. The cases of a group take turns,
+round by round, so that a machine whose speed drifts is the same for all; ratios are taken within a
+round. Results go to benchmarks/RESULTS.md and benchmarks/results.svg.
 """
 
 from __future__ import annotations

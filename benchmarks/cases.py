@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import measured
+from benchmarks.measure import in_page_cache, measured
 
 Operation = Callable[[], object]
 
@@ -204,7 +204,7 @@ def save_torch(folder: Path) -> Operation:
 
 
 def read_plain(folder: Path) -> Operation:
-    path = folder / PLAIN
+    path = in_page_cache(folder / PLAIN)
 
     def operation() -> object:
         size = path.stat().st_size
@@ -228,7 +228,8 @@ def load_safemodel_torch(folder: Path, name: str = "torch", **options: Any) -> O
     trust = _trust(folder)
     sm.save({"warm": [1]}, folder / "warm.safemodel")
     sm.load(folder / "warm.safemodel")
-    return lambda: sm.load(folder / f"{name}.safemodel", trust=trust, **options)
+    path = in_page_cache(folder / f"{name}.safemodel")
+    return lambda: sm.load(path, trust=trust, **options)
 
 
 def load_safemodel_numpy(folder: Path) -> Operation:
@@ -238,19 +239,22 @@ def load_safemodel_numpy(folder: Path) -> Operation:
 def load_torch(folder: Path) -> Operation:
     import torch
 
-    return lambda: torch.load(folder / "m.pt", weights_only=True)
+    path = in_page_cache(folder / "m.pt")
+    return lambda: torch.load(path, weights_only=True)
 
 
 def load_safetensors_numpy(folder: Path) -> Operation:
     from safetensors.numpy import load_file
 
-    return lambda: load_file(folder / "m.safetensors")
+    path = in_page_cache(folder / "m.safetensors")
+    return lambda: load_file(path)
 
 
 def load_safetensors_torch_private(folder: Path) -> Operation:
     from safetensors.torch import load_file
 
-    return lambda: {k: v.clone() for k, v in load_file(folder / "m.safetensors").items()}
+    path = in_page_cache(folder / "m.safetensors")
+    return lambda: {k: v.clone() for k, v in load_file(path).items()}
 
 
 def one_safemodel(folder: Path, **options: Any) -> Operation:
@@ -261,9 +265,10 @@ def one_safemodel(folder: Path, **options: Any) -> Operation:
 
     trust = _trust(folder)
     sm.open(folder / "numpy.safemodel", trust=trust).close()
+    path = in_page_cache(folder / "torch.safemodel")
 
     def operation() -> object:
-        with sm.open(folder / "torch.safemodel", trust=trust, **options) as bundle:
+        with sm.open(path, trust=trust, **options) as bundle:
             return bundle.tensor(ONE).torch()
 
     return operation
@@ -273,8 +278,10 @@ def one_safetensors(folder: Path) -> Operation:
     import torch  # noqa: F401
     from safetensors import safe_open
 
+    path = in_page_cache(folder / "m.safetensors")
+
     def operation() -> object:
-        with safe_open(folder / "m.safetensors", "pt") as file:
+        with safe_open(path, "pt") as file:
             return file.get_tensor(ONE).clone()
 
     return operation
@@ -283,7 +290,8 @@ def one_safetensors(folder: Path) -> Operation:
 def one_torch_mmap(folder: Path) -> Operation:
     import torch
 
-    return lambda: torch.load(folder / "m.pt", mmap=True, weights_only=True)[ONE].clone()
+    path = in_page_cache(folder / "m.pt")
+    return lambda: torch.load(path, mmap=True, weights_only=True)[ONE].clone()
 
 
 def mapped_safemodel(folder: Path) -> Operation:
@@ -293,13 +301,15 @@ def mapped_safemodel(folder: Path) -> Operation:
 def mapped_torch(folder: Path) -> Operation:
     import torch
 
-    return lambda: torch.load(folder / "m.pt", mmap=True, weights_only=True)
+    path = in_page_cache(folder / "m.pt")
+    return lambda: torch.load(path, mmap=True, weights_only=True)
 
 
 def mapped_safetensors(folder: Path) -> Operation:
     from safetensors.torch import load_file
 
-    return lambda: load_file(folder / "m.safetensors")
+    path = in_page_cache(folder / "m.safetensors")
+    return lambda: load_file(path)
 
 
 # Signing and verifying
@@ -308,8 +318,10 @@ def mapped_safetensors(folder: Path) -> Operation:
 def sha256_plain(folder: Path) -> Operation:
     import hashlib
 
+    path = in_page_cache(folder / PLAIN)
+
     def operation() -> None:
-        with open(folder / PLAIN, "rb") as file:
+        with open(path, "rb") as file:
             hashlib.file_digest(file, "sha256")
 
     return operation
@@ -319,19 +331,22 @@ def sign_safemodel(folder: Path, **options: Any) -> Operation:
     import safemodel as sm
 
     signer = sm.Signer.load(folder / "key.pem")
-    return lambda: sm.sign(folder / "unpacked", signer, **options)
+    path = in_page_cache(folder / "unpacked")
+    return lambda: sm.sign(path, signer, **options)
 
 
 def sign_safemodel_oms(folder: Path) -> Operation:
     import safemodel as sm
 
     signer = sm.Signer.load(folder / "key.pem")
-    return lambda: sm.sign(folder / "unpacked", signer, oms=True)
+    path = in_page_cache(folder / "unpacked")
+    return lambda: sm.sign(path, signer, oms=True)
 
 
 def _model_signing(*arguments: str) -> Operation:
     program = Path(sys.executable).with_name("model_signing")
     command = [str(program), *arguments]
+    in_page_cache(Path(arguments[2]))
     return lambda: subprocess.run(command, check=True, capture_output=True)
 
 
@@ -348,7 +363,8 @@ def verify_safemodel(folder: Path, name: str = "torch.safemodel") -> Operation:
     import safemodel as sm
 
     trust = _trust(folder)
-    return lambda: sm.verify(folder / name, trust=trust).close()
+    path = in_page_cache(folder / name)
+    return lambda: sm.verify(path, trust=trust).close()
 
 
 def verify_safemodel_oms(folder: Path) -> Operation:
@@ -394,7 +410,8 @@ def load_forest_joblib(folder: Path) -> Operation:
     import joblib
     import sklearn.ensemble  # noqa: F401
 
-    return lambda: joblib.load(folder / "forest.joblib")
+    path = in_page_cache(folder / "forest.joblib")
+    return lambda: joblib.load(path)
 
 
 def load_forest_safemodel(folder: Path) -> Operation:
@@ -405,13 +422,14 @@ def load_forest_safemodel(folder: Path) -> Operation:
     trust = _trust(folder)
     sm.save({"warm": [1]}, folder / "warm.safemodel")
     sm.load(folder / "warm.safemodel")
-    return lambda: sm.load(folder / "forest.safemodel", trust=trust)
+    path = in_page_cache(folder / "forest.safemodel")
+    return lambda: sm.load(path, trust=trust)
 
 
 def load_forest_skops(folder: Path) -> Operation:
     import skops.io
 
-    path = folder / "forest.skops"
+    path = in_page_cache(folder / "forest.skops")
     trusted = skops.io.get_untrusted_types(file=path)
     return lambda: skops.io.load(path, trusted=trusted)
 

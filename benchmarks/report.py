@@ -36,8 +36,9 @@ def write(
     lines = [
         "# Results",
         "",
-        f"Made by `{command}` on {machine}, files in the page cache. Medians; the cases of a group",
-        "took turns, and ratios are medians of the ratios within a round. Every writer ends with",
+        f"Made by `{command}` on {machine}, files in the page cache. Medians over",
+        "rounds in which the cases of a group took turns, each the best of three runs in a process",
+        "of its own; ratios are medians of the ratios within a round. Every writer ends with",
         "fsync. `model_signing` is timed as a whole process, the others after imports. For",
         "`sign` and `verify`, `sha256_plain` is one thread of SHA-256 over the same bytes.",
         "",

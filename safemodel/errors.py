@@ -33,7 +33,7 @@ Any bytes in any file of a bundle raise one of these and nothing else. The class
       + AdapterError               between a live object and a bundle                       (exit 1)
         - UnsavableError           the object has a part that can't be represented
         - ArchitectureError        the architecture describes something that must not be built
-        - NotAllowedError          a class that only the caller can allow
+          . NotAllowedError        something that only the caller can allow
         - StateMismatchError       the state does not fit the object given as `into=`
         - MissingLibraryError      the framework is not installed                           (exit 2)
 """
@@ -214,7 +214,7 @@ class ArchitectureError(AdapterError):
 
 
 class NotAllowedError(ArchitectureError):
-    """A class outside the tables, which only the caller can allow (`allow=[...]`)."""
+    """Something that only the caller can allow; the hint says what to write (`allow=[...]`)."""
 
 
 class StateMismatchError(AdapterError):

@@ -90,12 +90,28 @@ def save(
 ) -> str:
     """Save a model or the state of one, signed, and return the bundle digest.
 
-    Signed with your own key unless `signer` names others; the first save makes that key.
-    `signer=None` leaves the bundle unsigned. `members` are further files to put into it.
+    Args:
+        obj: an estimator; a module, an optimizer or a scheduler, whose state is saved; or arrays,
+            tensors and plain values in any nesting of containers.
+        path: where to put it. An archive takes the place of a file that is there, in one step; a
+            folder must be new.
+        metadata: what the model says of itself: `name`, `version`, `description` and so on.
+        signer: a key or several; None leaves the bundle unsigned. Without it your own key signs,
+            which the first save makes.
+        layout: `"archive"`, one file, or `"folder"`.
+        oms: sign an OpenSSF Model Signing statement, which other tools verify too.
+        expires: until when the signature holds, a `datetime` with a time zone.
+        note: a remark that is signed with it.
+        digest: the algorithm of the chunk digests, `"blake3"` or `"sha256"`.
+        members: further files to put into the bundle, by name.
 
     Raises:
         UnsavableError: part of the object can't be represented; `place` is its path.
-        UsageError: an argument that makes no sense.
+        MissingLibraryError: a library that the object needs is not installed.
+        UsageError: an argument that makes no sense, alone or with the others.
+        FormatError: it would be no legal bundle: a name of a member, a size, a count.
+        KeyFileError: your own key is there, and can't be used.
+        SourceError: the disk refuses, or there is a folder at `path`.
     """
     from safemodel.bundle.contents import Contents
     from safemodel.bundle.write import write
@@ -146,18 +162,38 @@ def load(
 ) -> Any:
     """Verify a bundle and give back what was saved.
 
-    With `into=` a model, an optimizer or a scheduler, its state is replaced and a LoadReport is
-    returned; unless everything fits, StateMismatchError is raised and nothing was changed
-    (`strict=False` loads what fits). `allow` lists what only the caller may permit; a refusal for
-    the want of it says what to write.
+    Args:
+        source: path of an archive or of a folder, or the bytes of an archive.
+        trust: who may have signed it: a public key or its file, `TrustedKeys`, `UNSIGNED`; None is
+            your own key and trust store.
+        name, version, digest: which model is wanted; a version is a PEP 440 specifier.
+        into: a model, an optimizer or a scheduler of yours whose state is replaced; a LoadReport is
+            returned then. `dict` gives the bare state of one.
+        device: where the tensors go, for PyTorch; the CPU without it.
+        allow: what only the caller may permit; a refusal for the want of it says what to write.
+        mapped: tensors become views of the mapped file, verified at each access. Only for storage
+            that nobody else can write: bytes could change after they were verified.
+        strict: whether all of the state must fit `into`; if not, what fits is loaded and the report
+            says what does not.
 
     Raises:
+        SourceError: the file is missing, unreadable, or no bundle.
+        FormatError: it is malformed, or needs a newer safemodel (UnsupportedError).
         VerificationError: unsigned, untrusted, not the model asked for, or bytes that differ.
-        ArchitectureError: it describes something that must not be built.
+        KeyFileError: a key or the trust store can't be read.
+        ArchitectureError: it describes something that must not be built, or (NotAllowedError) that
+            `allow` must name.
+        StateMismatchError: the state does not fit `into`, which is unchanged; or code of `into`
+            itself raised, and it may be changed in part.
         MissingLibraryError: its framework is not installed.
+        UsageError: an argument that makes no sense, alone or with the others.
     """
     from safemodel.bundle import open_bundle
 
+    if isinstance(allow, str):
+        raise UsageError(
+            "allow= is a list of strings, and a single one was given", hint=f"allow=[{allow!r}]"
+        )
     with open_bundle(
         source, trust=trust, name=name, version=version, digest=digest, mapped=mapped
     ) as bundle:

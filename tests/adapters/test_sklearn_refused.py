@@ -240,9 +240,11 @@ def test_hostile_state_is_refused(name: str, bundles: Callable[[Any], MemoryBund
 def test_a_class_outside_the_table_is_not_built(name: str) -> None:
     bundle = in_memory(adapter.save(_scaler()))
     bundle.architecture["graph"]["nodes"][0]["class"] = name
-    with pytest.raises(NotAllowedError) as caught:
-        adapter.load(bundle)  # type: ignore[arg-type]
-    assert repr(name) in caught.value.message
+    for allow in ([], [name]):
+        with pytest.raises(ArchitectureError) as caught:
+            adapter.load(bundle, allow=allow)  # type: ignore[arg-type]
+        assert type(caught.value) is ArchitectureError  # nothing that the caller could allow
+        assert repr(name) in caught.value.message
 
 
 def test_a_function_outside_the_list_is_not_built() -> None:
@@ -250,8 +252,9 @@ def test_a_function_outside_the_list_is_not_built() -> None:
     for node in bundle.architecture["graph"]["nodes"]:
         if node["kind"] == "sklearn.function":
             node["name"] = "save"
-    with pytest.raises(NotAllowedError):
-        adapter.load(bundle)  # type: ignore[arg-type]
+    with pytest.raises(ArchitectureError) as caught:
+        adapter.load(bundle, allow=["save"])  # type: ignore[arg-type]
+    assert type(caught.value) is ArchitectureError
 
 
 def test_a_hostile_model_in_a_signed_archive_is_refused(tmp_path: Path) -> None:

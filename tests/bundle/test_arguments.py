@@ -101,6 +101,10 @@ MISTAKES: dict[str, tuple[Call, str]] = {
         lambda path: sm.open(path, trust=KEY.public_key, digest=bytes(32)),
         "quote it",
     ),
+    "allow, one string": (
+        lambda path: sm.load(path, trust=KEY.public_key, allow="token_pattern:x"),
+        "allow=['token_pattern:x']",
+    ),
     "source, a list": (
         lambda path: sm.verify([path], trust=KEY.public_key),
         "path of an archive",

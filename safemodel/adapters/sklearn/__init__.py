@@ -68,8 +68,9 @@ def load(
     `allow` may hold `"token_pattern:..."` strings: patterns of text vectorizers that may be slow.
 
     Raises:
-        ArchitectureError: the architecture describes something that must not be built.
-        NotAllowedError: a class without a schema, or a pattern that the caller must allow.
+        ArchitectureError: the architecture describes something that must not be built, such as a
+            class without a schema.
+        NotAllowedError: a pattern that only the caller can allow; the hint says what to write.
     """
     if into is not None:
         raise UsageError("into= has no meaning for scikit-learn", hint="load without into=")

@@ -133,13 +133,12 @@ def _entry(name: JsonValue) -> Entry:
     """Look a class up in the table.
 
     Raises:
-        NotAllowedError: it is not there.
-        ArchitectureError: it is, but the installed release does not have it.
+        ArchitectureError: it is not there, or the installed release does not have it.
     """
     if type(name) is not str:
         raise ArchitectureError("a class is named by a string")
     if name not in SCHEMAS:
-        raise NotAllowedError(
+        raise ArchitectureError(
             f"{name!r:.200} is not a class that this release of safemodel builds",
             hint="only classes with a state schema are built (docs/sklearn.md lists them)",
         )
@@ -166,7 +165,7 @@ def _part(node: Node) -> tuple[type, Part]:
     for kind, part in part_classes().items():
         if node["class"] == part.qualified:
             return kind, part
-    raise NotAllowedError(f"{node['class']!r:.200} is not a class that safemodel builds")
+    raise ArchitectureError(f"{node['class']!r:.200} is not a class that safemodel builds")
 
 
 def _arguments(node: Node, decoder: Decoder) -> dict[str, Any]:
@@ -207,7 +206,7 @@ def _check_part(obj: Any, node: Node, decoder: Decoder) -> None:
 def _create_function(node: Node, decoder: Decoder) -> object:
     name = node["name"]
     if type(name) is not str or name not in FUNCTIONS:
-        raise NotAllowedError(f"{name!r:.100} is not a function that safemodel knows")
+        raise ArchitectureError(f"{name!r:.100} is not a function that safemodel knows")
     return FUNCTIONS[name][0]
 
 
@@ -220,7 +219,7 @@ def _create_sparse(node: Node, decoder: Decoder) -> object:
     kinds = {name: kind for kind, name in sparse.sparse_classes().items()}
     name, shape, arrays = node["class"], node["shape"], node["arrays"]
     if type(name) is not str or name not in kinds:
-        raise NotAllowedError(f"{name!r:.100} is not a class that safemodel builds")
+        raise ArchitectureError(f"{name!r:.100} is not a class that safemodel builds")
     layout = name.partition("_")[0]
     if type(arrays) is not dict or tuple(sorted(arrays)) != tuple(sorted(sparse.ARRAYS[layout])):
         raise ArchitectureError(f"a {name} with other arrays than it must have")

@@ -28,8 +28,15 @@ HERE = Path(__file__).parent
 def main() -> None:
     """Run what the command line asks for, and write the report."""
     arguments = _arguments()
-    folder = Path(arguments.folder or tempfile.mkdtemp(prefix="safemodel-bench-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    if arguments.folder:
+        Path(arguments.folder).mkdir(parents=True, exist_ok=True)
+        _run_all(arguments, Path(arguments.folder))
+        return
+    with tempfile.TemporaryDirectory(prefix="safemodel-bench-") as temporary:
+        _run_all(arguments, Path(temporary))
+
+
+def _run_all(arguments: argparse.Namespace, folder: Path) -> None:
     os.environ["SAFEMODEL_CONFIG"] = str(folder / "config")
     prepare(folder, arguments.size, arguments.forest)
     groups = [g for g in GROUPS if not arguments.only or g.name in arguments.only]
@@ -45,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=2_000_000_000, help="bytes of the state dict")
     parser.add_argument("--forest", type=int, default=500_000_000, help="bytes of the forest")
-    parser.add_argument("--folder", help="where the files go; kept, and used again")
+    parser.add_argument("--folder", help="where the files (12 GB) go; kept, and used again")
     parser.add_argument("--only", nargs="*", choices=[group.name for group in GROUPS])
     return parser.parse_args()
 

@@ -35,6 +35,11 @@ class Group:
 
 GROUPS = (
     Group(
+        "start",
+        "Cold starts, whole processes, small archive",
+        ("start_python", "start_import_safemodel", "start_verify_safemodel"),
+    ),
+    Group(
         "save",
         "Save a state dict",
         ("write_plain", "save_safemodel", "save_safemodel_oms", "save_safetensors", "save_torch"),
@@ -81,7 +86,15 @@ GROUPS = (
 
 
 def prepare(folder: Path, size: int, forest: int) -> None:
-    """Make the files that the cases read, unless they are there from an earlier run."""
+    """Make the files that the cases read, unless they are there from an earlier run of this size.
+
+    Raises:
+        SystemExit: the folder has files of other sizes.
+    """
+    sizes = folder / "sizes"
+    if sizes.exists() and sizes.read_text() != f"{size} {forest}":
+        raise SystemExit(f"{folder} has files of other sizes; name another folder or remove it")
+    sizes.write_text(f"{size} {forest}")
     if not (folder / "unpacked").exists():
         _prepare_state(folder, size)
     if not (folder / "forest.joblib").exists():
@@ -94,7 +107,6 @@ def _prepare_state(folder: Path, size: int) -> None:
 
     import safemodel as sm
 
-    (folder / "size").write_text(str(size))
     state = _state(folder)
     safetensors.torch.save_file(state, folder / "m.safetensors")
     torch.save(state, folder / "m.pt")
@@ -129,7 +141,7 @@ def _prepare_forest(folder: Path, size: int) -> None:
 def _state(folder: Path) -> dict[str, Any]:
     import torch
 
-    size = int((folder / "size").read_text())
+    size = int((folder / "sizes").read_text().split()[0])
     torch.manual_seed(0)
     count = max(8, size // TENSOR_BYTES)
     return {f"layers.{i}.weight": torch.rand(TENSOR_BYTES // 4000, 1000) for i in range(count)}
@@ -145,6 +157,32 @@ def _trust(folder: Path) -> Any:
     import safemodel as sm
 
     return sm.TrustedKeys(folder / "key.pub")
+
+
+# Starting
+
+
+def _process(*arguments: str) -> Operation:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, *arguments]
+    subprocess.run(command, check=True, capture_output=True, env=environment)  # writes bytecode
+    return lambda: subprocess.run(command, check=True, capture_output=True, env=environment)
+
+
+def start_python(folder: Path) -> Operation:
+    return _process("-c", "pass")
+
+
+def start_import_safemodel(folder: Path) -> Operation:
+    return _process("-c", "import safemodel")
+
+
+def start_verify_safemodel(folder: Path) -> Operation:
+    import safemodel as sm
+
+    path = folder / "small.safemodel"
+    sm.save({"weights": list(range(100))}, path, signer=sm.Signer.load(folder / "key.pem"))
+    return _process("-m", "safemodel", "verify", str(path), "--trust", str(folder / "key.pub"))
 
 
 # Saving

@@ -67,4 +67,7 @@ MAX_FROZEN_DEPTH: Final = 64  # tuples and frozensets in one another: hashing th
 MAX_EQUAL_HASHES: Final = 64
 MAX_HASHED: Final = 100_000_000  # items of tuples in keys, each as often as it occurs
 MAX_INLINE_BYTES: Final = 1 * KIB
+FREE_COPIES: Final = 64 * MIB  # bytes that a load may copy, and MAX_COPIES times the stored ones
+MAX_COPIES: Final = 2
+LOOKS_PER_COPY: Final = 8  # looking at a byte costs an eighth of copying it
 MAX_BROADCAST: Final = 1 * GIB  # a view may address this much more than the bytes it stands on

@@ -171,7 +171,7 @@ def _create_array(node: Node, decoder: Decoder) -> Array:
         array = _view(node, dtype, tensor)
     else:
         array = _whole(dtype, tensor)
-    _check_values(array, decoder.charge)
+    _check_values(array, decoder.look)
     if "class" in node:
         array = _as_class(array, plain.named(_CLASSES, "class of array")(node["class"]))
     if "readonly" in node and flag(node["readonly"], "readonly"):
@@ -230,19 +230,19 @@ def _as_class(array: Array, kind: Any) -> Array:
     return result
 
 
-def _check_values(array: Array, charge: Callable[[int], None]) -> None:
+def _check_values(array: Array, look: Callable[[int], None]) -> None:
     """Refuse bits that NumPy takes for granted: it counts and indexes by them in C."""
     if array.size == 0:
         return
     dtype = array.dtype
     if dtype.names is not None:
         for name in dtype.names:
-            _check_values(array[name].view(np.ndarray), charge)
+            _check_values(array[name].view(np.ndarray), look)
         return
     if dtype.kind not in "bU" or dtype.itemsize == 0:
         return
     seen = _distinct(array)
-    charge(seen.nbytes)
+    look(seen.nbytes)
     if dtype.kind == "b":
         if _items(seen, "|u1").max() > 1:
             raise ArchitectureError("a boolean that is neither 0 nor 1")

@@ -1,8 +1,8 @@
 """An object graph to live objects: the half of the codec that runs at load.
 
 Every field of every node is hostile: types are compared exactly, indices and sizes checked, and
-whatever copies bytes out of a tensor claims that tensor for itself, so that the memory of the
-result is bounded by the bytes of the bundle. Knows no kind of node: they come as builders (see
+every copy is charged to one budget, so that the memory of the result and the work for it are
+bounded by the bytes of the bundle. Knows no kind of node: they come as builders (see
 `graph.py`). Implements spec/object-graph.md.
 """
 
@@ -96,7 +96,8 @@ class Decoder:
         self._under_way: list[int] = []
         self._tensors: dict[str, Tensor] = {}
         self._claimed: set[str] = set()
-        self._budget = 64 * limits.MIB + 8 * sum(t.nbytes for t in source.tensors.values())
+        stored = sum(tensor.nbytes for tensor in source.tensors.values())
+        self._budget = (limits.FREE_COPIES + limits.MAX_COPIES * stored) * limits.LOOKS_PER_COPY
 
     def run(self) -> object:
         """Build everything and return the root."""
@@ -189,8 +190,9 @@ class Decoder:
         return tensor
 
     def claim(self, name: JsonValue) -> Tensor:
-        """A stored tensor for this node alone, to copy from: copies are bounded by the bundle."""
+        """A stored tensor for this node alone, to copy from; the copy is charged here."""
         tensor = self._stored(name)
+        self.charge(tensor.nbytes)
         if tensor.name in self._tensors:
             raise ArchitectureError(f"tensor {name!r:.100} is used twice, and must not be")
         self._claimed.add(tensor.name)
@@ -204,10 +206,20 @@ class Decoder:
         return self._source.tensor(name)
 
     def charge(self, nbytes: int) -> None:
-        """Account for a look at all bytes of a view, so that many views can't take forever."""
+        """Account for a copy of so many bytes; to be called before the copy is made.
+
+        For a view it is what the copy will have: its items, however few bytes they stand on.
+        """
+        self.look(nbytes * limits.LOOKS_PER_COPY)
+
+    def look(self, nbytes: int) -> None:
+        """Account for a look at so many bytes of a view, so that many views can't take forever."""
         self._budget -= nbytes
         if self._budget < 0:
-            raise ArchitectureError("views that overlap far more than arrays of a model do")
+            raise ArchitectureError(
+                "copies of far more bytes than the bundle has, "
+                "or views that overlap far more than arrays of a model do"
+            )
 
 
 def integer(value: JsonValue, low: int, high: int, what: str) -> int:

@@ -21,6 +21,7 @@ from safemodel.errors import ArchitectureError, UnsavableError
 
 Array = npt.NDArray[Any]
 _MAX_SIZE = limits.MAX_SAFE_INTEGER
+_WORK_PER_FIELD = 4 * limits.KIB
 
 
 def encode_objects(array: Array, path: str, encoder: Encoder) -> Node:
@@ -90,6 +91,8 @@ def create_masked(node: Node, decoder: Decoder) -> np.ma.MaskedArray[Any, Any]:
     values, mask = decoder.value(node["values"]), decoder.value(node["mask"])
     if type(values) is not np.ndarray or type(node["hard"]) is not bool:
         raise ArchitectureError("a masked array needs an array of values")
+    # Many masked arrays may share values with thousands of fields, all compared with the mask.
+    decoder.look(_WORK_PER_FIELD * _fields(values.dtype))
     if mask is not None and (
         type(mask) is not np.ndarray
         or mask.shape != values.shape
@@ -102,6 +105,12 @@ def create_masked(node: Node, decoder: Decoder) -> np.ma.MaskedArray[Any, Any]:
     if node["hard"]:
         result.harden_mask()
     return result  # type: ignore[no-any-return]  # numpy's stubs lose the type
+
+
+def _fields(dtype: np.dtype[Any]) -> int:
+    if dtype.fields is None:
+        return 0
+    return sum(1 + _fields(dtype[name].base) for name in dtype.names or ())
 
 
 def fill_masked(obj: Any, node: Node, decoder: Decoder) -> None:

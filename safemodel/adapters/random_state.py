@@ -24,6 +24,7 @@ _WORD32: Final = 2**32 - 1
 _WORD64: Final = 2**64 - 1
 _WORD128: Final = 2**128 - 1
 _MAX_POOL: Final = 256
+_WORD_SIZE: Final = 4
 _MAX_SPAWNED: Final = 2**32 - 1
 
 # bit generator -> (class, arrays of its state: (field, dtype, length), integers: (field, maximum))
@@ -176,11 +177,17 @@ def _create_seed_sequence(node: Node, decoder: Decoder) -> object:
         raise ArchitectureError("a seed sequence of something other than natural numbers")
     if type(node["sequence"]) is not bool or (not node["sequence"] and len(entropy) != 1):
         raise ArchitectureError("a seed sequence needs one number, or a sequence of them")
+    pool_size = integer(node["pool_size"], 4, _MAX_POOL, "pool_size")
+    spawned = integer(node["spawned"], 0, _MAX_SPAWNED, "spawned")
+    # Each word of the seed is mixed with each of the pool.
+    numbers: list[Any] = [*entropy, *spawn_key]
+    words = sum(1 + number.bit_length() // 32 for number in numbers)
+    decoder.look(_WORD_SIZE * pool_size * (pool_size + words))
     return np.random.SeedSequence(
         entropy if node["sequence"] else entropy[0],  # type: ignore[arg-type]  # integers
         spawn_key=tuple(spawn_key),  # type: ignore[arg-type]  # integers
-        pool_size=integer(node["pool_size"], 4, _MAX_POOL, "pool_size"),
-        n_children_spawned=integer(node["spawned"], 0, _MAX_SPAWNED, "spawned"),
+        pool_size=pool_size,
+        n_children_spawned=spawned,
     )
 
 

@@ -370,10 +370,38 @@ def test_looking_at_many_views_of_one_array_has_a_limit() -> None:
     bundle = MemoryBundle([])
     bundle.add(TensorSpec("x", "U8", (1 << 20,)), bytes(1 << 20))
     node = {"kind": "ndarray", "data": "x", **view([1 << 20], [1], dtype="|b1")}
-    items: list[Any] = [{"ref": i + 1} for i in range(200)]
-    graph = {"root": {"ref": 0}, "nodes": [{"kind": "list", "items": items}, *[node] * 200]}
+    count = 8 * (64 + 2)  # MiB to look at: those that are free, and twice the stored one
+
+    def load(views: int) -> None:
+        items: list[Any] = [{"ref": i + 1} for i in range(views)]
+        graph = {"root": {"ref": 0}, "nodes": [{"kind": "list", "items": items}, *[node] * views]}
+        codec.load(graph, bundle)
+
+    load(count)
+    with pytest.raises(ArchitectureError, match="overlap"):
+        load(count + 1)
+
+
+def test_many_masked_arrays_over_one_array_of_many_fields_have_a_limit() -> None:
+    values = np.zeros(1, [(f"f{i}", "u1") for i in range(1000)])
+    graph, bundle = codec.save([np.ma.MaskedArray(values, mask=False)])
+    masked = graph["nodes"][1]
+    count = 1000
+    graph["nodes"][0]["items"] = [{"ref": i + 1} for i in range(count)]
+    moved = {key: {"ref": value["ref"] + count - 1} for key, value in masked.items()
+             if type(value) is dict}  # fmt: skip
+    graph["nodes"][1:2] = [{**masked, **moved} for _ in range(count)]
     with pytest.raises(ArchitectureError, match="overlap"):
         codec.load(graph, bundle)
+
+
+def test_many_large_seeds_have_a_limit() -> None:
+    seed = {"kind": "seed_sequence", "entropy": [1], "sequence": False, "spawn_key": [],
+            "pool_size": 256, "spawned": 0}  # fmt: skip
+    items: list[Any] = [{"ref": i + 1} for i in range(3_000)]
+    graph = {"root": {"ref": 0}, "nodes": [{"kind": "list", "items": items}, *[seed] * 3_000]}
+    with pytest.raises(ArchitectureError, match="overlap"):
+        codec.load(graph, MemoryBundle([]))
 
 
 @pytest.mark.parametrize("name", ["MT19937", "PCG64", "Philox", "SFC64"])

@@ -444,6 +444,60 @@ def test_scales_of_channels_are_as_many_as_the_channels() -> None:
             codec.load(graph, bundle)
 
 
+def _many(node: dict[str, Any], count: int, *parts: dict[str, Any]) -> Any:
+    """A list of nodes of one kind that all refer to the same parts, by negative numbers."""
+    refer = {key: {"ref": count - value["ref"]} for key, value in node.items()
+             if type(value) is dict and "ref" in value}  # fmt: skip
+    items = [{"ref": index + 1} for index in range(count)]
+    nodes = [{"kind": "list", "items": items}, *[{**node, **refer} for _ in range(count)], *parts]
+    return {"root": {"ref": 0}, "nodes": nodes}
+
+
+@pytest.mark.parametrize("stride", [0, 1])
+def test_copies_of_views_of_few_bytes_have_a_limit(stride: int) -> None:
+    size = 8 << 20
+    stored = size * stride + 4
+    bundle = MemoryBundle([])
+    bundle.add(TensorSpec("x", "I8", (stored,)), bytes(stored))
+    node = {"kind": "quantized", "dtype": "qint8", "values": {"ref": -1},
+            "scale": {"float": (1.0).hex()}, "zero_point": 0}  # fmt: skip
+    part = {"kind": "tensor", "data": "x", **view([size], [stride], 0, "int8")}
+    free = (64 << 20) // size + 2 * stride
+    assert len(codec.load(_many(node, free, part), bundle)) == free
+    with pytest.raises(ArchitectureError, match="copies of far more"):
+        codec.load(_many(node, free + 1, part), bundle)
+
+
+def test_copies_of_small_overlapping_steps_have_a_limit() -> None:
+    # A window that moves by one item: 4,096 times as many items as there are.
+    bundle = MemoryBundle([])
+    bundle.add(TensorSpec("x", "I8", (8191,)), bytes(8191))
+    node = {"kind": "quantized", "dtype": "qint8", "values": {"ref": -1},
+            "scale": {"float": (1.0).hex()}, "zero_point": 0}  # fmt: skip
+    part = {"kind": "tensor", "data": "x", **view([4096, 4096], [1, 1], 0, "int8")}
+    assert len(codec.load(_many(node, 4, part), bundle)) == 4
+    with pytest.raises(ArchitectureError, match="copies of far more"):
+        codec.load(_many(node, 5, part), bundle)
+
+
+def test_many_scales_and_generators_over_one_tensor_have_a_limit() -> None:
+    state, scales = torch.Generator().get_state(), torch.ones(1 << 16).double()
+    graph, bundle = codec.save([torch.Generator().manual_seed(1)])
+    part = graph["nodes"][2]
+    with pytest.raises(ArchitectureError, match="copies of far more"):
+        codec.load(_many({"kind": "torch_generator", "state": {"ref": -1}}, 14_000, part), bundle)
+    assert state.numel() * 14_000 > 64 << 20
+    channels = torch.quantize_per_channel(
+        torch.ones(1 << 16), scales, torch.zeros(1 << 16), 0, torch.qint8
+    )
+    graph, bundle = codec.save([channels])
+    _, node, *parts = graph["nodes"]
+    for name in ("scale", "values", "zero_point"):
+        node[name] = {"ref": 1 - node[name]["ref"]}
+    with pytest.raises(ArchitectureError, match="copies of far more"):
+        codec.load(_many(node, 200, *parts), bundle)
+
+
 def test_a_generator_never_reads_outside_its_words() -> None:
     generator = torch.Generator().manual_seed(3)
     torch.rand(5, generator=generator)

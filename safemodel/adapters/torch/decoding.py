@@ -142,7 +142,7 @@ def _check_bools(
         return
     shape, strides, offset = view or ((tensor.nbytes,), (1,), 0)
     shape = tuple(1 if step == 0 else n for n, step in zip(shape, strides, strict=True))
-    decoder.charge(math.prod(shape))
+    decoder.look(math.prod(shape))
     if math.prod(shape) and np.ndarray(shape, np.uint8, tensor.buffer, offset, strides).max() > 1:
         raise ArchitectureError("a boolean that is neither 0 nor 1")
 
@@ -176,12 +176,19 @@ def _child(node: Node, field: str, decoder: Decoder, *dtypes: torch.dtype) -> An
     return value
 
 
+def _copy(value: Any, decoder: Decoder) -> Any:
+    """A copy that no other tensor of the archive shares; its strides stay if it has no holes."""
+    decoder.charge(value.numel() * value.element_size())
+    return value.clone()
+
+
 def _create_quantized(node: Node, decoder: Decoder) -> Any:
     name = node["dtype"]
     if type(name) is not str or name not in tables.QUANTIZED:
         raise ArchitectureError(f"unknown quantized dtype {name!r:.60}")
     _, representation, low, high = tables.QUANTIZED[name]
     values = _child(node, "values", decoder, representation)
+    decoder.charge(values.numel() * values.element_size())  # PyTorch makes a copy of them
     if "axis" not in node:
         scale = decoder.value(node["scale"])
         zero_point = integer(node["zero_point"], low, high, "zero_point")
@@ -198,6 +205,7 @@ def _create_quantized(node: Node, decoder: Decoder) -> Any:
     integral = not zeros.is_floating_point()
     if integral and zeros.numel() and not (low <= zeros.min() and zeros.max() <= high):
         raise ArchitectureError(f"a zero point outside {low} to {high}")
+    scales, zeros = _copy(scales, decoder), _copy(zeros, decoder)
     made = torch._make_per_channel_quantized_tensor(values, scales, zeros, axis)
     return _finish(_with_strides(made, values), node)
 
@@ -251,6 +259,7 @@ def _create_generator(node: Node, decoder: Decoder) -> Any:
     made = torch.Generator()
     if state.shape != made.get_state().shape or not state.is_contiguous():
         raise ArchitectureError("the state of a generator has another length")
+    decoder.charge(state.numel())
     # PyTorch checks left and next alone; together they say where in its 624 words it reads.
     raw = state.numpy().tobytes()
     left, seeded = np.frombuffer(raw, "<i4", 2, 8).tolist()

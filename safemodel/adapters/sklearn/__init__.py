@@ -23,6 +23,7 @@ from safemodel.adapters.sklearn.loading import Loading
 from safemodel.adapters.sklearn.nesting import check_nesting
 from safemodel.adapters.sklearn.packed import Streamer
 from safemodel.adapters.sklearn.saving import fallback
+from safemodel.adapters.sklearn.scope import Audit
 from safemodel.errors import ArchitectureError, UnsavableError, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def load(
 ) -> object:
     """Rebuild the estimator.
 
-    `allow` may hold `"token_pattern:..."` strings: patterns of text vectorizers that may be slow.
+    `allow` may hold patterns that may be slow: `"token_pattern:..."` for those of text
+    vectorizers, `"column_pattern:..."` for those of column selectors.
 
     Raises:
         ArchitectureError: the architecture describes something that must not be built, such as a
@@ -82,7 +84,8 @@ def load(
     saved_by = bundle.manifest.libraries.get("scikit-learn")
     if saved_by is None:
         raise ArchitectureError("the manifest does not say which scikit-learn saved the model")
-    loading = Loading(saved_by, frozenset(allow))
+    stored = sum(tensor.nbytes for tensor in bundle.tensors.values())
+    loading = Loading(saved_by, Audit(frozenset(allow).__contains__, stored))
     builders = {**base.BUILDERS, **words.BUILDERS, **loading.builders()}
     decoder = Streamer(architecture["graph"], bundle, builders)
     if not decoder.streams:

@@ -19,8 +19,8 @@ from safemodel.adapters.sklearn import packed, sparse
 from safemodel.adapters.sklearn.library import ENTRIES, SCHEMAS, Entry
 from safemodel.adapters.sklearn.library import entry as entry_of
 from safemodel.adapters.sklearn.parts import FUNCTIONS, Part, build_part, part_classes
-from safemodel.adapters.sklearn.spec import Scope, SpecError
-from safemodel.adapters.sklearn.text import NotSimpleError
+from safemodel.adapters.sklearn.patterns import NotSimpleError
+from safemodel.adapters.sklearn.scope import Audit, Scope, SpecError
 from safemodel.errors import ArchitectureError, NotAllowedError
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 class Loading:
     """One load: what the caller allows, which release saved, and the builders for both."""
 
-    def __init__(self, saved_by: str, allow: frozenset[str]) -> None:
+    def __init__(self, saved_by: str, audit: Audit) -> None:
         self._saved_by = saved_by
-        self._allow = allow
+        self._audit = audit
+        self._copies: dict[int, tuple[Any, Any]] = {}
         self._trees: dict[int, tuple[Entry, list[Any], list[int]]] = {}
         self.estimators: list[tuple[Any, Entry]] = []
 
@@ -47,9 +48,9 @@ class Loading:
                 required=frozenset({"class", "state"}),
             ),
             "sklearn.part": Builder(
-                _create_part,
+                self._create_part,
                 _fill_part,
-                _check_part,
+                self._check_part,
                 fields=frozenset({"class", "arguments"}),
             ),
             "sklearn.function": Builder(_create_function, fields=frozenset({"name"})),
@@ -68,7 +69,7 @@ class Loading:
             try:
                 self._trees[id(node)] = packed.decode(node["trees"], decoder)
             except SpecError as error:
-                raise _refused(entry, error.below(".estimators_")) from None
+                raise _refused(entry.schema.name, error.below(".estimators_")) from None
         made: object = entry.kind.__new__(entry.kind)
         return made
 
@@ -90,20 +91,55 @@ class Loading:
                     *self._trees[id(node)],
                     node["trees"],  # type: ignore[arg-type]  # packed.decode has checked it
                     decoder,
+                    self._audit,
                 )
-            entry.check(state, Scope(estimators=ENTRIES, allows=self._allow.__contains__))
-        except NotSimpleError as error:
-            raise NotAllowedError(
-                f"{entry.schema.name}: {error.message}",
-                place=error.path.lstrip("."),
-                hint=f"if you trust it, load with allow=[{'token_pattern:' + error.pattern!r}]",
-            ) from None
+            entry.check(state, Scope(estimators=ENTRIES, audit=self._audit))
         except SpecError as error:
-            raise _refused(entry, error) from None
+            raise _refused(entry.schema.name, error) from None
         for name in entry.schema.private:
             if name in state:
-                state[name] = _private(state[name])
+                state[name] = self._private(state[name], decoder)
         self.estimators.append((obj, entry))
+
+    def _private(self, value: Any, decoder: Decoder) -> Any:
+        """Copy arrays that native code will rely on: no others shall share their memory.
+
+        Copies are kept, so that many references to one array are references to one copy.
+        """
+        if type(value) not in (list, tuple, np.ndarray):
+            return value
+        if id(value) not in self._copies:
+            if type(value) is np.ndarray:
+                copy: Any = _copied(value, decoder)
+            else:
+                decoder.charge(8 * len(value))
+                copy = type(value)(self._private(item, decoder) for item in value)
+            self._copies[id(value)] = value, copy  # `value` stays, or its id could be another's
+        return self._copies[id(value)][1]
+
+    def _create_part(self, node: Node, decoder: Decoder) -> object:
+        kind, part = _part(node)
+        if part.late:
+            made: object = object.__new__(kind)
+            return made
+        try:
+            arguments = _arguments(node, decoder)
+            for value in arguments.values():
+                if type(value) is np.ndarray:  # constructors look at all of it
+                    decoder.charge(value.nbytes)
+            part.check(arguments, self._audit)
+            return build_part(kind, part, arguments)
+        except SpecError as error:
+            raise _refused(part.name, error) from None
+
+    def _check_part(self, obj: Any, node: Node, decoder: Decoder) -> None:
+        part = _part(node)[1]
+        if not part.late:
+            return
+        try:
+            part.check(vars(obj), self._audit)
+        except SpecError as error:
+            raise _refused(part.name, error) from None
 
     def finish(self) -> None:
         """Say once what scikit-learn itself says for each estimator of another release."""
@@ -123,10 +159,12 @@ class Loading:
             )
 
 
-def _refused(entry: Entry, error: SpecError) -> ArchitectureError:
-    return ArchitectureError(
-        f"{entry.schema.name}: {error.message}", place=error.path.lstrip(".") or None
-    )
+def _refused(name: str, error: SpecError) -> ArchitectureError:
+    place = error.path.lstrip(".") or None
+    if isinstance(error, NotSimpleError):
+        hint = f"if you trust it, load with allow=[{f'{error.key}:{error.pattern}'!r}]"
+        return NotAllowedError(f"{name}: {error.message}", place=place, hint=hint)
+    return ArchitectureError(f"{name}: {error.message}", place=place)
 
 
 def _entry(name: JsonValue) -> Entry:
@@ -151,11 +189,9 @@ def _entry(name: JsonValue) -> Entry:
     return entry
 
 
-def _private(value: Any) -> Any:
-    """Copy arrays that native code will rely on, so that no other array shares their memory."""
-    if type(value) in (list, tuple):
-        return type(value)(_private(item) for item in value)
-    return value.copy(order="K") if type(value) is np.ndarray else value
+def _copied(array: Any, decoder: Decoder) -> Any:
+    decoder.charge(array.nbytes)
+    return array.copy(order="K")
 
 
 # Parts
@@ -175,32 +211,9 @@ def _arguments(node: Node, decoder: Decoder) -> dict[str, Any]:
     return {name: decoder.value(value) for name, value in arguments.items()}
 
 
-def _create_part(node: Node, decoder: Decoder) -> object:
-    kind, part = _part(node)
-    if part.late:
-        made: object = object.__new__(kind)
-        return made
-    try:
-        arguments = _arguments(node, decoder)
-        part.check(arguments)
-        return build_part(kind, part, arguments)
-    except SpecError as error:
-        raise ArchitectureError(f"{part.name}: {error.message}", place=error.path[1:]) from None
-
-
 def _fill_part(obj: Any, node: Node, decoder: Decoder) -> None:
     if _part(node)[1].late:
         vars(obj).update(_arguments(node, decoder))
-
-
-def _check_part(obj: Any, node: Node, decoder: Decoder) -> None:
-    part = _part(node)[1]
-    if not part.late:
-        return
-    try:
-        part.check(vars(obj))
-    except SpecError as error:
-        raise ArchitectureError(f"{part.name}: {error.message}", place=error.path[1:]) from None
 
 
 def _create_function(node: Node, decoder: Decoder) -> object:
@@ -225,11 +238,15 @@ def _create_sparse(node: Node, decoder: Decoder) -> object:
         raise ArchitectureError(f"a {name} with other arrays than it must have")
     if type(shape) is not list or len(shape) != 2:
         raise ArchitectureError("a sparse matrix has two dimensions")
-    decoded = {key: decoder.value(arrays[key]) for key in sparse.ARRAYS[layout]}
-    for key in _INDICES & decoded.keys():
-        decoded[key] = _private(decoded[key])
+    decoded: dict[str, Any] = {k: decoder.value(arrays[k]) for k in sparse.ARRAYS[layout]}
     size: Any = (shape[0], shape[1])
     try:
+        for key, array in decoded.items():
+            sparse.check_array(layout, key, array)
+            decoder.charge(array.nbytes)
+        # Each matrix has indices of its own: scipy sorts them in place
+        for key in _INDICES & decoded.keys():
+            decoded[key] = _copied(decoded[key], decoder)
         sparse.check_arrays(layout, size, decoded)
     except SpecError as error:
         raise ArchitectureError(f"{name}: {error.message}", place=error.path[1:]) from None

@@ -14,17 +14,17 @@ from typing import Any, Final
 
 import numpy as np
 
+from safemodel.adapters.sklearn.patterns import Pattern
 from safemodel.adapters.sklearn.schema import BOOL, NAME, REAL
+from safemodel.adapters.sklearn.scope import SAVING, Audit, Scope, SpecError
 from safemodel.adapters.sklearn.spec import (
     Among,
     Array,
     Either,
     Exactly,
     Int,
-    Scope,
     Seq,
     Spec,
-    SpecError,
     one_of,
     optional,
 )
@@ -78,16 +78,16 @@ class Part:
     def arguments_of(self, value: Any) -> dict[str, Any]:
         """Read and check the arguments that rebuild `value`."""
         arguments = dict(self.read(value))
-        self.check(arguments)
+        self.check(arguments, SAVING)
         return arguments
 
-    def check(self, arguments: Mapping[str, Any]) -> None:
+    def check(self, arguments: Mapping[str, Any], audit: Audit) -> None:
         """Check arguments, which must be exactly those of this part."""
         if arguments.keys() != self.arguments.keys():
             raise SpecError(f"needs exactly the arguments {', '.join(self.arguments) or 'none'}")
         for name, spec in self.arguments.items():
             try:
-                spec.check(arguments[name], Scope())
+                spec.check(arguments[name], Scope(audit=audit))
             except SpecError as error:
                 raise error.below(f".{name}") from None
 
@@ -167,8 +167,8 @@ PARTS: Final[tuple[Part, ...]] = (
         "sklearn.compose._column_transformer",
         "make_column_selector",
         {
-            # A pattern is matched against the caller's column names at each fit: literals only.
-            "pattern": optional(NAME),
+            # It is matched against the caller's column names at each fit
+            "pattern": optional(Pattern("column_pattern")),
             "dtype_include": _SELECTED,
             "dtype_exclude": _SELECTED,
         },
@@ -203,8 +203,7 @@ def part_kinds(*names: str) -> Exactly:
 
 
 def build_part(kind: Any, part: Part, arguments: Mapping[str, Any]) -> Any:
-    """Check the arguments and build the object."""
-    part.check(arguments)
+    """Build the object from arguments that were checked."""
     if part.build is not None:
         return part.build(kind, **arguments)
     return kind(*arguments.values()) if part.module in (_SGD, _CY) else kind(**arguments)

@@ -169,7 +169,7 @@ def _function(state: Mapping[str, Any], scope: Scope) -> None:
         for key, value in (arguments or {}).items():
             if key not in schema:
                 raise SpecError(f"has {key!r}, which is no keyword that is known", f".{keywords}")
-            schema[key].check(value, Scope())
+            schema[key].check(value, Scope(audit=scope.audit))
 
 
 def _indicator(state: Mapping[str, Any], scope: Scope) -> None:

@@ -66,7 +66,7 @@ def _estimator(obj: Any, entry: Entry, path: str, encoder: Encoder) -> Node:
     schema = entry.schema
     state = {name: value for name, value in vars(obj).items() if name not in schema.caches}
     state.update(dict.fromkeys(schema.resets & state.keys()))
-    entry.check(state, Scope(estimators=ENTRIES, allows=lambda _: True))
+    entry.check(state, Scope(estimators=ENTRIES))
     node: Node = {"kind": "sklearn.estimator", "class": schema.qualified}
     ensemble = packed.pack(state.get("estimators_"))
     if ensemble is not None:

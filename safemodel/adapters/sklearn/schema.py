@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from safemodel.adapters.sklearn.scope import ITEM, Scope, SpecError
 from safemodel.adapters.sklearn.spec import (
     Bool,
     Const,
@@ -23,10 +26,8 @@ from safemodel.adapters.sklearn.spec import (
     Map,
     Objects,
     Real,
-    Scope,
     Seq,
     Spec,
-    SpecError,
     Text,
     one_of,
     optional,
@@ -138,8 +139,28 @@ class Schema:
                     spec.check(state[name], scope)
                 except SpecError as error:
                     raise error.below(f".{name}") from None
+        scope.check_unheld()
+        if self.rules:
+            scope.audit.look(sum(map(_extent, state.values())))
         for rule in self.rules:
             rule(state, scope)
+
+
+def _extent(value: Any) -> int:
+    """How much a rule has to look at: the items of a value, and of those in it."""
+    if isinstance(value, np.ndarray):
+        return value.size
+    if type(value) is dict:
+        value = value.values()
+    elif type(value) not in (list, tuple):
+        return 1
+    return ITEM * len(value) + sum(map(_size, value))
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, np.ndarray):
+        return value.size
+    return ITEM * len(value) if type(value) in (list, tuple, dict) else 1
 
 
 def each(names: str, spec: Spec) -> dict[str, Spec]:

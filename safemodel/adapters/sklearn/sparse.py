@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from safemodel.adapters.sklearn.spec import Dim, Scope, SpecError, describe, overlaps_itself
+from safemodel.adapters.sklearn.scope import Dim, Scope, SpecError, overlaps_itself
+from safemodel.adapters.sklearn.spec import describe
 
 FORMATS: Final = tuple(
     f"{layout}_{form}" for layout in ("csr", "csc", "coo", "dia") for form in ("matrix", "array")
@@ -42,6 +43,20 @@ def arrays_of(matrix: Any) -> dict[str, Any]:
     return {name: getattr(matrix, name) for name in ARRAYS[matrix.format]}
 
 
+def check_array(layout: str, name: str, array: Any) -> None:
+    """Check one of the arrays alone, without a look at its items.
+
+    Raises:
+        SpecError: it is no plain array of the right kind.
+    """
+    ndim = 2 if (layout, name) == ("dia", "data") else 1
+    kinds = "biufc" if name == "data" else "i"
+    if type(array) is not np.ndarray or array.ndim != ndim or array.dtype.kind not in kinds:
+        raise SpecError(f"is {describe(array)}", f".{name}")
+    if overlaps_itself(array):
+        raise SpecError("repeats its items: make a copy of it", f".{name}")
+
+
 def check_arrays(layout: str, shape: tuple[int, int], arrays: Mapping[str, Any]) -> None:
     """Check everything that compiled code relies on.
 
@@ -49,12 +64,7 @@ def check_arrays(layout: str, shape: tuple[int, int], arrays: Mapping[str, Any])
         SpecError: names the array that is not what it must be.
     """
     for name, array in arrays.items():
-        ndim = 2 if (layout, name) == ("dia", "data") else 1
-        kinds = "biufc" if name == "data" else "i"
-        if type(array) is not np.ndarray or array.ndim != ndim or array.dtype.kind not in kinds:
-            raise SpecError(f"is {describe(array)}", f".{name}")
-        if overlaps_itself(array):
-            raise SpecError("repeats its items: make a copy of it", f".{name}")
+        check_array(layout, name, array)
     if not all(type(side) is int and 0 <= side <= _MAX_SIDE for side in shape):
         raise SpecError("has a shape that no matrix has")
     for name in ARRAYS[layout][:-1]:
@@ -138,8 +148,8 @@ class SparseMatrix:
     def check(self, value: Any, scope: Scope) -> None:
         if not sparse_classes().get(type(value), "").startswith("csr_"):
             raise SpecError(f"is {describe(value)}, but must be {self}")
-        scope.unify(self.rows, value.shape[0])
-        scope.unify(self.columns, value.shape[1])
+        scope.hold(self.rows, value.shape[0])
+        scope.hold(self.columns, value.shape[1])
         if vars(value)["data"].dtype.kind not in "fiub":
             raise SpecError("must hold real numbers")
 

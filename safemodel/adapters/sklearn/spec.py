@@ -11,60 +11,23 @@ docs/sklearn.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
 
-Dim = str | int | None
+from safemodel.adapters.sklearn.scope import (
+    ITEM,
+    Audit,
+    Dim,
+    Scope,
+    SpecError,
+    TooMuchError,
+    overlaps_itself,
+)
+
 MAX_INT: Final = 2**63 - 1
-
-
-class SpecError(Exception):
-    """A value that its spec does not permit, and the path to it below the checked attribute."""
-
-    def __init__(self, message: str, path: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
-
-    def below(self, part: str) -> SpecError:
-        """Return the same mismatch as seen from one level further up."""
-        return SpecError(self.message, part + self.path)
-
-
-@dataclass(slots=True)
-class Scope:
-    """The dimensions bound so far while the state of one estimator is checked."""
-
-    dims: dict[str, int] = field(default_factory=dict)
-    estimators: Mapping[type, Any] = field(default_factory=dict)
-    allows: Callable[[str], bool] = lambda _: False  # what only the caller may permit
-
-    def unify(self, dim: Dim, size: int) -> None:
-        """Bind `dim` to `size`, or compare with what it is bound to."""
-        if dim is None:
-            return
-        if isinstance(dim, int):
-            expected = dim
-        else:
-            name, _, more = dim.partition("+")
-            expected = self.dims.setdefault(name, size - int(more or 0)) + int(more or 0)
-        if size != expected:
-            raise SpecError(f"size {size} where {dim} is {expected}")
-
-
-def overlaps_itself(array: np.ndarray[Any, Any]) -> bool:
-    """Whether several items of an array may lie in the same memory: few bytes for many items."""
-    reach = max(array.itemsize, 1)
-    if array.size < 2:
-        return False
-    for step, size in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
-        if size > 1 and step < reach:
-            return True
-        reach += (size - 1) * step
-    return False
 
 
 class Spec(Protocol):
@@ -179,13 +142,14 @@ class Either:
 
     def check(self, value: Any, scope: Scope) -> None:
         nearest: SpecError | None = None
-        before = dict(scope.dims)
+        dims, held = dict(scope.dims), set(scope.held)
         for spec in self.specs:
             try:
                 spec.check(value, scope)
+            except TooMuchError:
+                raise
             except SpecError as error:
-                scope.dims.clear()
-                scope.dims.update(before)
+                scope.dims, scope.held = dict(dims), set(held)
                 inner = error.path or not error.message.startswith("is ")
                 nearest = error if inner else nearest
             else:
@@ -213,12 +177,13 @@ class Array:
         if overlaps_itself(value):
             raise SpecError("repeats its items: make a copy of it")
         for dim, size in zip(self.dims, value.shape, strict=True):
-            scope.unify(dim, size)
+            (scope.hold if value.size else scope.unify)(dim, size)
         high = self.high
         if isinstance(high, str):
             high = scope.dims.get(high, 0) - 1
         if value.size == 0:
             return
+        scope.audit.look(value.size * ((self.low is not None) + (high is not None)))
         if self.low is not None and not value.min() >= self.low:
             raise SpecError(f"has items below {self.low}")
         if high is not None and not value.max() <= high:
@@ -238,6 +203,7 @@ class Objects:
 
     def check(self, value: Any, scope: Scope) -> None:
         Array("O", self.dims).check(value, scope)
+        scope.audit.look(ITEM * value.size)
         for index, item in enumerate(value.ravel().tolist()):
             try:
                 self.item.check(item, scope)
@@ -259,7 +225,8 @@ class Seq:
     def check(self, value: Any, scope: Scope) -> None:
         if type(value) not in self.kinds:
             raise _refuse(value, self)
-        scope.unify(self.dim, len(value))
+        scope.hold(self.dim, len(value))
+        scope.audit.look(ITEM * len(value))
         for index, item in enumerate(value):
             try:
                 self.item.check(item, scope)
@@ -301,7 +268,8 @@ class Map:
     def check(self, value: Any, scope: Scope) -> None:
         if type(value) is not dict:
             raise _refuse(value, self)
-        scope.unify(self.dim, len(value))
+        scope.hold(self.dim, len(value))
+        scope.audit.look(2 * ITEM * len(value))
         for key, item in value.items():
             try:
                 self.key.check(key, scope)
@@ -321,6 +289,7 @@ class Distinct:
 
     def check(self, value: Any, scope: Scope) -> None:
         self.spec.check(value, scope)
+        scope.audit.look(ITEM * len(value))
         items = value.tolist() if isinstance(value, np.ndarray) else value
         if len(set(items)) != len(items):
             raise SpecError("has the same item twice")
@@ -416,3 +385,13 @@ def floats(*dims: Dim) -> Array:
 def ints(*dims: Dim, low: float | None = None, high: float | str | None = None) -> Array:
     """Return a spec of an array of integers."""
     return Array("iu", dims, low, high)
+
+
+__all__ = [
+    "Audit",
+    "Dim",
+    "Scope",
+    "SpecError",
+    "TooMuchError",
+    "overlaps_itself",
+]

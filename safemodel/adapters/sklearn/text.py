@@ -2,20 +2,18 @@
 
 A vectorizer reads what its input names only when `input` is not "content": only "content" is
 permitted. Its `token_pattern` runs over every document, and a bad one takes exponential time: the
-usual patterns and simple ones are permitted (`pattern_is_simple`), others by the caller alone.
+usual patterns and simple ones are permitted (`patterns.py`), others by the caller alone.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from safemodel.adapters.sklearn.parts import DTYPE
-from safemodel.adapters.sklearn.patterns import pattern_is_simple
+from safemodel.adapters.sklearn.patterns import Pattern
 from safemodel.adapters.sklearn.schema import (
     BOOL,
     MAX_FEATURES,
@@ -37,53 +35,17 @@ from safemodel.adapters.sklearn.spec import (
     Spec,
     SpecError,
     Text,
-    describe,
     floats,
     one_of,
     optional,
 )
 
-MAX_PATTERN: Final = 500
 _ENCODINGS: Final = (
     *("utf-8", "utf8", "UTF-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"),
     *("ascii", "latin-1", "latin1", "iso-8859-1", "iso-8859-2", "iso-8859-15", "cp1250"),
     *("cp1251", "cp1252", "koi8-r", "big5", "gb2312", "gbk", "gb18030", "euc-jp", "euc-kr"),
     *("shift_jis",),
 )
-
-
-@dataclass(frozen=True)
-class TokenPattern:
-    """A regular expression that compiles; slow ones are the loader's to refuse."""
-
-    def check(self, value: Any, scope: Scope) -> None:
-        if type(value) is not str or len(value) > MAX_PATTERN:
-            raise SpecError(f"is {describe(value)}, but must be {self}")
-        try:
-            groups = re.compile(value).groups
-        except (re.error, OverflowError, RecursionError) as error:
-            raise SpecError(f"does not compile: {error}") from None
-        if groups > 1:
-            raise SpecError("has more than one group")
-        if not pattern_is_simple(value) and not scope.allows(f"token_pattern:{value}"):
-            raise NotSimpleError(value)
-
-    def __str__(self) -> str:
-        return f"a regular expression of at most {MAX_PATTERN} characters"
-
-
-class NotSimpleError(SpecError):
-    """A pattern that may take exponential time: only the caller can allow it."""
-
-    def __init__(self, pattern: str, path: str = "") -> None:
-        super().__init__(f"{pattern!r} is a pattern that may be slow without bound", path)
-        self.pattern = pattern
-
-    def below(self, part: str) -> NotSimpleError:
-        """Return the same as seen from one level further up."""
-        return NotSimpleError(self.pattern, part + self.path)
-
-
 _VOCABULARY: Spec = Map(Text(), Int(0, MAX_FEATURES), "words")
 _NGRAMS: Spec = Items((Int(1, 1000), Int(1, 1000)), (tuple, list))
 _KNOWN: Final[Mapping[str, Spec]] = {
@@ -99,7 +61,7 @@ _KNOWN: Final[Mapping[str, Spec]] = {
     "preprocessor": one_of(None),
     "tokenizer": one_of(None),
     "analyzer": one_of("word", "char", "char_wb"),
-    "token_pattern": optional(TokenPattern()),
+    "token_pattern": optional(Pattern("token_pattern", groups=1)),
     "stop_words": optional(one_of("english"), Seq(Text(), kinds=(list,))),
     "ngram_range": _NGRAMS,
     "max_df": NON_NEGATIVE,

@@ -368,6 +368,42 @@ def test_booleans_are_checked() -> None:
             load_tensor(node, b"\0\2", dtype)
 
 
+@pytest.mark.parametrize("flags", [{"class": "Parameter"}, {"requires_grad": True}], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "strides"),
+    [([1000, 1000], [0, 0]), ([2, 4], [4, 4]), ([4], [8]), ([2, 2], [16, 4]), ([2, 2], [0, 4])],
+    ids=str,
+)
+def test_a_parameter_with_holes_or_overlaps_is_refused(
+    shape: list[int], strides: list[int], flags: dict[str, Any]
+) -> None:
+    node = view(shape, strides, 0, "float32")
+    before = load_tensor(node)
+    assert before.stride() == tuple(step // 4 for step in strides)
+    with pytest.raises(ArchitectureError, match="overlap or leave holes"):
+        load_tensor({**node, **flags})
+    trained = torch.nn.Parameter(before) if "class" in flags else before.requires_grad_()
+    with pytest.raises(UnsavableError, match="overlap or leave holes"):
+        codec.encode(trained)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.ones(3, 4).t(),
+        torch.ones(2, 3, 2, 2).contiguous(memory_format=torch.channels_last),
+        torch.ones(6)[2:4],
+        torch.ones(3, 1).expand(3, 1),
+        torch.ones(1).as_strided((1, 1), (0, 7)),
+        torch.ones(4)[:0],
+        torch.ones(()),
+    ],
+    ids=lambda tensor: str(tuple(tensor.shape)),
+)
+def test_a_parameter_without_holes_comes_back_as_it_was(tensor: Any) -> None:
+    same(torch.nn.Parameter(tensor), codec.roundtrip(torch.nn.Parameter(tensor)))
+
+
 @pytest.mark.parametrize(
     ("node", "changes"),
     [

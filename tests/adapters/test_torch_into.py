@@ -72,6 +72,25 @@ def test_a_module_on_the_meta_device_gets_memory(saved: Path) -> None:
     model(torch.ones(1, 3)).sum().backward()
 
 
+def test_what_a_module_takes_for_its_own_has_no_holes(tmp_path: Path) -> None:
+    # Loaded into memory of its own such a tensor is copied; taken for a parameter, it would be
+    # written beyond its end by fused optimizers.
+    state = {**Net().state_dict()}
+    name = next(name for name, _ in Net().named_parameters())
+    state[name] = torch.zeros(()).expand(state[name].shape)
+    adapters.save(state, tmp_path / "net.safemodel")
+    model = Net()
+    adapters.load(tmp_path / "net.safemodel", into=model)
+    assert not model.state_dict()[name].any()
+    with torch.device("meta"):
+        empty = Net()
+    with pytest.raises(StateMismatchError, match="without holes"):
+        adapters.load(tmp_path / "net.safemodel", into=empty)
+    report = adapters.load(tmp_path / "net.safemodel", into=empty, strict=False)
+    assert [mismatch.name for mismatch in report.mismatched] == [name]
+    assert empty.state_dict()[name].is_meta
+
+
 def test_without_an_object_the_error_says_what_to_pass(saved: Path) -> None:
     with pytest.raises(ArchitectureError, match=r"state of a .*\.Net") as caught:
         adapters.load(saved)

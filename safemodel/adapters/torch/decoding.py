@@ -149,6 +149,13 @@ def _check_bools(
 
 def _finish(result: Any, node: Node) -> Any:
     """Make it what it was: a parameter, a buffer, one that wants a gradient."""
+    made = _with_flags(result, node)
+    if tables.may_be_trained(made) and not tables.is_dense(made):
+        raise ArchitectureError("a parameter whose items overlap or leave holes")
+    return made
+
+
+def _with_flags(result: Any, node: Node) -> Any:
     wants = "requires_grad" in node and flag(node["requires_grad"], "requires_grad")
     if "class" not in node:
         if "persistent" in node:

@@ -58,6 +58,9 @@ def _check(obj: Any, path: str) -> None:
         hint = "save tensor.detach() and the attributes beside it"
     elif obj._backward_hooks:
         problem, hint = "a tensor with hooks, which are code", "save tensor.detach()"
+    elif tables.may_be_trained(obj) and not tables.is_dense(obj):
+        problem = "a parameter, or a tensor with a gradient, whose items overlap or leave holes"
+        hint = "save tensor.detach(), or make it one of tensor.contiguous()"
     elif any(name is not None for name in getattr(obj, "names", ())):
         problem, hint = "a tensor with named axes", "save tensor.rename(None)"
     if problem is not None:

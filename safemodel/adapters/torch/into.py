@@ -14,7 +14,6 @@ from typing import Any, Final
 import torch
 from torch.nn.parameter import is_lazy
 
-from safemodel.adapters.memory import dense_axes
 from safemodel.adapters.protocol import LoadReport, Mismatch
 from safemodel.adapters.torch import tables
 from safemodel.errors import ArchitectureError, StateMismatchError, UsageError
@@ -93,8 +92,7 @@ def _load(state: dict[Any, Any], into: Any) -> None:
     try:
         if isinstance(into, torch.nn.Module):
             # Parameters without memory take the loaded ones for their own.
-            empty = any(value.is_meta for value in _tensors(into.state_dict().values()))
-            into.load_state_dict(state, strict=False, assign=empty)
+            into.load_state_dict(state, strict=False, assign=_is_empty(into.state_dict()))
         elif state:
             into.load_state_dict(state)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -106,8 +104,8 @@ def _load(state: dict[Any, Any], into: Any) -> None:
         ) from error
 
 
-def _tensors(values: Any) -> Iterator[torch.Tensor]:
-    return (value for value in values if isinstance(value, torch.Tensor))
+def _is_empty(own: Any) -> bool:
+    return any(isinstance(value, torch.Tensor) and value.is_meta for value in own.values())
 
 
 class _Findings:
@@ -137,13 +135,27 @@ def _compare_modules(state: dict[Any, Any], module: Any) -> tuple[LoadReport, di
     fitting: Any = OrderedDict()
     if hasattr(state, "_metadata"):
         fitting._metadata = _fitting_metadata(state._metadata, getattr(own, "_metadata", {}))
+    # What becomes a parameter itself must be one that optimizers can write to.
+    taken = {name for name, _ in _parameters(module)} if _is_empty(own) else set()
     for key in findings.compare_keys(own, state):
         expected, found = own[key], state[key]
-        if is_lazy(expected) or _describe(expected) == _describe(found):
+        fits = is_lazy(expected) or _describe(expected) == _describe(found)
+        if fits and key in taken and _has_holes(found):
+            findings.mismatch(str(key), f"{_describe(expected)} without holes", "strides with them")
+        elif fits:
             fitting[key] = found
         else:
             findings.mismatch(str(key), _describe(expected), _describe(found))
     return findings.report(), fitting
+
+
+def _parameters(module: Any) -> Iterator[tuple[str, Any]]:
+    return module.named_parameters(remove_duplicate=False)  # type: ignore[no-any-return]
+
+
+def _has_holes(value: object) -> bool:
+    strided = isinstance(value, torch.Tensor) and value.layout is torch.strided
+    return strided and not tables.is_dense(value)
 
 
 def _fitting_metadata(metadata: Any, own: Any) -> Any:
@@ -272,13 +284,6 @@ def _fit_groups(groups: Any, own: list[Any], findings: _Findings) -> list[Any] |
     return fitted
 
 
-def _is_dense(value: torch.Tensor) -> bool:
-    # Fused kernels write to as many items behind the first as there are, whatever the strides.
-    if value.layout is not torch.strided or value.is_quantized:
-        return False
-    return value.numel() == 0 or dense_axes(value.shape, value.stride(), 1) is not None
-
-
 def _is_list(value: object) -> bool:
     return type(value) is list
 
@@ -296,7 +301,9 @@ def _entry_fits(entry: dict[Any, Any], parameter: Any, name: str, findings: _Fin
         if not isinstance(value, torch.Tensor):
             continue
         expected = None
-        if key in _LIKE_PARAMETER and not (value.shape == parameter.shape and _is_dense(value)):
+        if key in _LIKE_PARAMETER and not (
+            value.shape == parameter.shape and tables.is_dense(value)
+        ):
             expected = f"{list(parameter.shape)} without holes"
         if key in _ONE_NUMBER and value.numel() != 1:
             expected = "one number"

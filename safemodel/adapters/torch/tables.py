@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from safemodel.adapters.memory import dense_axes
 from safemodel.errors import ArchitectureError
 
 if TYPE_CHECKING:
@@ -116,6 +117,22 @@ def any_dtype(value: JsonValue) -> torch.dtype:
     if type(value) is str and value in QUANTIZED:
         return QUANTIZED[value][0]
     return dtype(value)[0]
+
+
+def may_be_trained(tensor: Any) -> bool:
+    """Whether an optimizer takes it as it is: fused kernels are for strided ones alone."""
+    trained = tensor.requires_grad or isinstance(tensor, torch.nn.Parameter)
+    return trained and tensor.layout is torch.strided and not tensor.is_quantized
+
+
+def is_dense(tensor: Any) -> bool:
+    """Whether a tensor fills a block of memory without holes and overlaps.
+
+    Fused kernels write to as many items behind the first as there are, whatever the strides.
+    """
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        return False
+    return tensor.numel() == 0 or dense_axes(tensor.shape, tensor.stride(), 1) is not None
 
 
 def kind_name(obj: Any) -> str:

@@ -53,11 +53,11 @@ def test_digest_is_of_what_was_written(run, make, tmp_path, monkeypatch) -> None
     path = make()
     unpacked = bundle.unpack
 
-    def unpack_and_replace(*arguments, **options):
-        unpacked(*arguments, **options)
+    def replace_and_unpack(*arguments, **options):
         make(version="9")  # somebody puts something else at the path meanwhile
+        unpacked(*arguments, **options)
 
-    monkeypatch.setattr(bundle, "unpack", unpack_and_replace)
+    monkeypatch.setattr(bundle, "unpack", replace_and_unpack)
     digest = run("unpack", path, "--format", "json").document["digest"]
     assert digest == hashlib.sha256((tmp_path / "m" / "manifest.json").read_bytes()).hexdigest()
 

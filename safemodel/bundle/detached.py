@@ -19,7 +19,7 @@ from safemodel.bundle import arena
 from safemodel.bundle.chunks import BLOCK, ChunkCache, Chunked, in_parallel, read_range
 from safemodel.bundle.folder import Folder, FolderFile
 from safemodel.bundle.members import Region
-from safemodel.bundle.output import replaced_file, write_at
+from safemodel.bundle.output import replaced_file, resolved, write_at
 from safemodel.bundle.source import ByteSource, open_file, read
 from safemodel.errors import (
     BadSignatureError,
@@ -285,12 +285,13 @@ def sign_files(
     Without `signature` it is put beside the folder or file, with the ending `.sigstore.json`.
 
     Raises:
-        UsageError: the key can't make an OMS statement, or the folder is empty.
+        UsageError: the key can't make an OMS statement, the folder is empty, or it has no name for
+            that of the signature.
         FolderError: the folder holds links or special files.
         SourceError: something can't be read or written.
     """
     target = os.fspath(path)
-    out = os.fspath(signature) if signature is not None else target.rstrip("/\\") + SUFFIX
+    out = os.fspath(signature) if signature is not None else default_signature(target)
     files = PlainFiles(target, without=out)
     try:
         if not files.sizes:
@@ -302,6 +303,24 @@ def sign_files(
     with replaced_file(out) as descriptor:
         write_at(descriptor, [memoryview(data)], 0)
     return out
+
+
+def default_signature(path: str) -> str:
+    """Where the signature of a plain folder or file is put: beside it, under its name.
+
+    Raises:
+        UsageError: it is the root of a file system, which has no name.
+    """
+    named = path.rstrip("/\\")
+    if os.path.basename(named) in ("", ".", ".."):  # what is called so has its name elsewhere
+        named = resolved(path).rstrip("/\\")
+    if not os.path.basename(named):
+        raise UsageError(
+            "has no name, and nothing beside it",
+            path=path,
+            hint="say where the signature goes: --signature FILE (signature= in Python)",
+        )
+    return named + SUFFIX
 
 
 def _resources(files: PlainFiles, progress: Progress | None) -> Sequence[Resource]:
@@ -365,7 +384,6 @@ def _check_encoding(path: str, names: Iterable[str]) -> None:
 
 def _relative(file: str, folder: str) -> str:
     """The POSIX name of a file relative to a folder; something with `..` when it lies outside."""
-    parent = os.path.realpath(os.path.dirname(os.path.abspath(file)))
-    relative = os.path.relpath(parent, os.path.realpath(folder))
-    name = os.path.basename(file)
+    directory, name = os.path.split(file)
+    relative = os.path.relpath(resolved(directory or "."), resolved(folder))
     return name if relative == "." else "/".join([*relative.split(os.sep), name])

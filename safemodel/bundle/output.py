@@ -32,12 +32,23 @@ def failing(path: str) -> Iterator[None]:
         raise SourceError(f"can't be written: {error.strerror or error}", path=path) from error
 
 
-def _resolved(path: str) -> str:
-    """The path without links, so that what a link names is replaced and not the link."""
+def resolved(path: str) -> str:
+    """The whole path without links.
+
+    Raises:
+        SourceError: the path can't be one, or it starts in a folder that is gone.
+    """
     try:
         return os.path.realpath(path)
     except ValueError as error:  # a NUL, a lone surrogate
-        raise SourceError(f"can't be written: {error}", path=path) from error
+        raise SourceError(f"can't be a path: {error}", path=path) from error
+    except OSError as error:
+        raise SourceError(
+            f"can't be found from the current folder: {error.strerror or error}",
+            path=path,
+            hint="the current folder is gone or closed to you; change to another, or give a path "
+            "from the root",
+        ) from error
 
 
 @contextmanager
@@ -52,7 +63,7 @@ def replaced_file(path: str, *, overwrite: bool = True, beside: str | None = Non
         SourceError: the disk is full, there is no permission, or the file is there already and
             `overwrite` is false.
     """
-    target = _resolved(path)
+    target = resolved(path)  # what a link names is replaced, and not the link
     with failing(path):
         mode = _check_target(target, path, overwrite)
         temporary = _temporary_name(target, beside)
@@ -81,7 +92,7 @@ def new_folder(path: str) -> Iterator[str]:
     Raises:
         SourceError: there is something at `path` already, or the disk refuses.
     """
-    target = _resolved(path)
+    target = resolved(path)
     with failing(path):
         if os.path.lexists(target):
             raise SourceError("is there already", path=path, hint="remove it, or name another")

@@ -492,3 +492,52 @@ def test_gits_own_files_are_named_as_not_covered(folder: Path, signature: Path) 
     (folder / ".gitignore").write_bytes(b"*.pyc")
     with verify(folder, signature=signature, trust=TRUST) as files:
         assert files.skipped == (".git", ".gitignore")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("called", [".", "./", "sub/..", "sub/../.", "../hub", "../hub/"])
+def test_the_signature_lies_beside_a_folder_however_it_is_called(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, called: str
+) -> None:
+    monkeypatch.chdir(folder)
+    (name,) = sign(called, signer())
+    assert [path.name for path in folder.parent.iterdir() if path.is_file()] == [
+        "hub.sigstore.json"
+    ]
+    assert os.path.samefile(name, folder.parent / "hub.sigstore.json")
+    verify(called, signature=name, trust=TRUST).close()
+
+
+def test_the_parent_folder_has_a_name_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder / "sub")
+    (name,) = sign("..", signer())
+    assert os.path.samefile(name, folder.parent / "hub.sigstore.json")
+
+
+def test_a_root_has_nothing_beside_it() -> None:
+    for root in ("/", "//", "/.", "/.."):
+        with pytest.raises(UsageError) as caught:
+            sign(root, signer())
+        assert "--signature FILE" in (caught.value.hint or "")
+
+
+def test_a_current_folder_that_is_gone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for action in (
+        lambda: write("m.safemodel", small()),
+        lambda: write("m", small(), layout="folder"),
+        lambda: sign(folder, signer(), signature="hub.sigstore.json"),
+        lambda: sign(".", signer()),
+    ):
+        with pytest.raises(SourceError) as caught:
+            action()
+        assert caught.value.path
+    with pytest.raises(SourceError, match="current folder: No such file") as caught:
+        write("m.safemodel", small())
+    assert "current folder is gone" in (caught.value.hint or "")
+    (name,) = sign(folder, signer())
+    verify(folder, signature=name, trust=TRUST).close()

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -380,34 +381,38 @@ def test_huge_sparse_files_are_refused_before_they_are_read(folder: Path) -> Non
 
 
 def test_folder_without_read_permission_is_refused(folder: Path) -> None:
-    """In a child without root's rights."""
-    (folder / "README.md").chmod(0)
+    """In a child without root's rights, in a folder of its own that it may enter."""
     if os.getuid() != 0:
+        (folder / "README.md").chmod(0)
         for error in refused(folder):
             assert isinstance(error, SourceError)
         return
-    for place in (folder, *folder.parents):
-        if place == Path("/tmp"):
-            break
-        place.chmod(0o755)
-    code = f"""
-import os
+    with tempfile.TemporaryDirectory() as open_to_all:
+        os.chmod(open_to_all, 0o755)
+        own = Path(open_to_all) / "m"
+        shutil.copytree(folder, own)
+        own.chmod(0o755)
+        for name, shown in (("README.md", "README.md"), ("assets", "assets/")):
+            (own / name).chmod(0)
+            done = subprocess.run(
+                [sys.executable, "-c", CHILD, str(own)], capture_output=True, text=True, check=True
+            )
+            assert f"{shown}: can't be opened: Permission denied" in done.stdout
+            (own / name).chmod(0o755)
+
+
+CHILD = """
+import os, sys
 from safemodel.bundle import verify
 from safemodel.errors import SourceError
 from safemodel.trust.policy import UNSIGNED
-verify({str(folder)!r}, trust=UNSIGNED)  # imports what it needs while it still may
+verify(sys.argv[1], trust=UNSIGNED)  # imports what it needs while it still may
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
-    verify({str(folder)!r}, trust=UNSIGNED)
+    verify(sys.argv[1], trust=UNSIGNED)
 except SourceError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "README.md: can't be opened: Permission denied" in done.stdout
-    (folder / "README.md").chmod(0o644)
-    (folder / "assets").chmod(0)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "assets/: can't be opened: Permission denied" in done.stdout
 
 
 def test_many_folders_and_files_need_few_descriptors(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from safemodel.bundle.source import read
 from safemodel.bundle.verified import VerifiedBundle
 from safemodel.errors import (
     ContainerError,
+    DigestMismatchError,
     FolderError,
     LimitError,
     MissingMemberError,
@@ -179,7 +180,11 @@ def _check_bytes(bundle: VerifiedBundle, progress: Callable[[int], None] | None)
     statements = [s.statement for s in bundle.signers if isinstance(s.statement, OmsStatement)]
     bundle.check_between()
     members = [bundle.chunked(name) for name in bundle.manifest.files]
-    digests = check_every_byte(members, sha256=bool(statements), progress=progress)
+    try:
+        digests = check_every_byte(members, sha256=bool(statements), progress=progress)
+    except DigestMismatchError as error:
+        bundle.name_tensors(error)
+        raise
     for statement in statements:
         statement.check_digests({**digests, MANIFEST: bundle.digest})
     _ = bundle.headers  # parsed only now: from bytes whose digests were checked

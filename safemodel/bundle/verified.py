@@ -282,13 +282,13 @@ class VerifiedBundle:
         try:
             read_whole([(m, 0, m.count, views[m.name]) for m in members])
         except DigestMismatchError as error:
-            self._name_tensors(error)
+            self.name_tensors(error)
             raise
         self._loaded = views
 
-    def _name_tensors(self, error: DigestMismatchError) -> None:
+    def name_tensors(self, error: DigestMismatchError) -> None:
         """Add to the error which tensors lie in the chunk, if the header itself is intact."""
-        if error.region is None:
+        if error.region is None or error.region[0] not in self.weights:
             return
         name, start, stop = error.region
         try:

@@ -88,8 +88,7 @@ def load(
     loading = Loading(saved_by, Audit(frozenset(allow).__contains__, stored))
     builders = {**base.BUILDERS, **words.BUILDERS, **loading.builders()}
     decoder = Streamer(architecture["graph"], bundle, builders)
-    if not decoder.streams:
-        bundle.load_weights()
+    decoder.read()
     model = decoder.run()
     loading.finish()
     return model

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from safemodel.adapters.sklearn.parts import part_kinds
 from safemodel.adapters.sklearn.schema import (
     BOOL,
@@ -119,14 +121,18 @@ def _columns(state: Mapping[str, Any], scope: Scope) -> None:
 
 
 def _outputs(state: Mapping[str, Any], scope: Scope) -> None:
-    """Lists over outputs are as long as there are outputs."""
+    """Each output has its classes, and as many as they are said to be."""
     if "n_outputs_" not in state:
         return
-    outputs = int(state["n_outputs_"])
-    for name in ("classes_", "class_prior_", "n_classes_"):
-        value = state.get(name)
-        if isinstance(value, list) and len(value) != outputs:
-            raise SpecError(f"must have {outputs} items", f".{name}")
+    several = isinstance(state["classes_"], list | tuple)
+    names = ("classes_", "class_prior_", "n_classes_")
+    values = [state[name] if several else [state[name]] for name in names]
+    for name, value in zip(names, values, strict=True):
+        if not isinstance(value, list | tuple) or len(value) != state["n_outputs_"]:
+            raise SpecError("has not one item an output", f".{name}")
+    for classes, prior, count in zip(*values, strict=True):
+        if not np.ndim(classes) == np.ndim(prior) == 1 or not len(classes) == len(prior) == count:
+            raise SpecError("does not fit classes_", ".n_classes_")
 
 
 def _categorical(state: Mapping[str, Any], scope: Scope) -> None:

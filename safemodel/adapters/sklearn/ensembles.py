@@ -28,6 +28,7 @@ from safemodel.adapters.sklearn.schema import (
     each,
     table,
 )
+from safemodel.adapters.sklearn.scope import MAX_UNHELD
 from safemodel.adapters.sklearn.spec import (
     Array,
     Estimator,
@@ -128,8 +129,8 @@ def _one_tree(state: Mapping[str, Any], scope: Scope) -> None:
     tree, outputs = state["tree_"], int(state["n_outputs_"])
     if tree.n_features != state["n_features_in_"]:
         raise SpecError(f"has {tree.n_features} features", ".tree_")
-    counts = _class_counts(state) if "classes_" in state else [1] * outputs
-    if tree.n_outputs != outputs or tree.n_classes.tolist() != counts:
+    counts = _class_counts(state) if "classes_" in state else 1
+    if tree.n_outputs != outputs or not np.all(tree.n_classes == counts):
         raise SpecError("has other outputs or classes", ".tree_")
 
 
@@ -138,14 +139,14 @@ def _all_trees(state: Mapping[str, Any], scope: Scope) -> None:
     if "estimators_" not in state:
         return
     outputs = int(state["n_outputs_"])
-    counts = _class_counts(state) if "classes_" in state else [1] * outputs
+    counts = np.array(_class_counts(state)) if "classes_" in state else 1
     for index, estimator in enumerate(state["estimators_"]):
         tree = vars(estimator).get("tree_")
         if type(tree) not in _tree_classes():
             raise SpecError("is not fitted", f".estimators_[{index}]")
         if tree.n_features != state["n_features_in_"]:
             raise SpecError(f"has {tree.n_features} features", f".estimators_[{index}]")
-        if tree.n_outputs != outputs or tree.n_classes.tolist() != counts:
+        if tree.n_outputs != outputs or not np.all(tree.n_classes == counts):
             raise SpecError("has other outputs or classes", f".estimators_[{index}]")
 
 
@@ -232,7 +233,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         f"{_FOREST} sparse_output",
         "one_hot_encoder_ _n_features_out",
         one_hot_encoder_=Estimator(("OneHotEncoder",)),
-        _n_features_out=COUNT,
+        _n_features_out=Int(0, MAX_UNHELD),  # as many names are made of it
     ),
     _make(
         "IsolationForest",

@@ -21,6 +21,7 @@ from safemodel.adapters import numpy as base
 from safemodel.adapters.graph_decode import Builder, Decoder, integer
 from safemodel.adapters.graph_encode import Encoder, Node, join
 from safemodel.adapters.sklearn import trees
+from safemodel.adapters.sklearn.ahead import Ahead
 from safemodel.adapters.sklearn.library import ENTRIES, Entry
 from safemodel.adapters.sklearn.library import entry as entry_of
 from safemodel.adapters.sklearn.nesting import check_nesting
@@ -177,9 +178,17 @@ class Streamer(Decoder):
     def __init__(
         self, graph: JsonValue, bundle: VerifiedBundle, builders: Mapping[str, Builder]
     ) -> None:
-        super().__init__(graph, bundle, builders, base.PARSERS, {})
+        self._ahead = Ahead(bundle)
+        super().__init__(graph, self._ahead, builders, base.PARSERS, {})
         check_nesting(self._nodes)
-        self.bundle = bundle
+        self._bundle = bundle
+
+    def read(self) -> None:
+        """Read what need not be streamed, each chunk of it once."""
+        if self.streams:
+            self._ahead.read()
+        else:
+            self._bundle.load_weights()
 
     @property
     def streams(self) -> bool:
@@ -188,11 +197,11 @@ class Streamer(Decoder):
 
     def stream(self, name: JsonValue, dtype: str, row: tuple[int, ...]) -> tuple[str, int]:
         """Claim a tensor of rows of one shape without reading it; return its name and length."""
-        if type(name) is not str or name not in self.bundle.tensors:
+        if type(name) is not str or name not in self._ahead.tensors:
             raise ArchitectureError(f"there is no tensor {name!r:.100}")
         if name in self._claimed or name in self._tensors:
             raise ArchitectureError(f"tensor {name!r:.100} is used twice, and must not be")
-        info = self.bundle.tensors[name]
+        info = self._ahead.tensors[name]
         if info.dtype != dtype or len(info.shape) < 1 or tuple(info.shape[1:]) != row:
             found = f"{info.dtype} {list(info.shape)}"
             raise ArchitectureError(f"tensor {name!r:.100} is {found}, not rows of {dtype} {row}")
@@ -202,8 +211,8 @@ class Streamer(Decoder):
     def rows(self, nodes: str, values: str) -> trees.Rows:
         """Return a reader of the rows of two streamed tensors into a pair of buffers."""
         return lambda start, stop, into: (
-            self.bundle.rows(nodes, start, stop, into=into[0]).buffer,
-            self.bundle.rows(values, start, stop, into=into[1]).buffer,
+            self._ahead.rows(nodes, start, stop, into[0]),
+            self._ahead.rows(values, start, stop, into[1]),
         )
 
     def numbers(self, name: JsonValue, low: int, high: int) -> list[int]:

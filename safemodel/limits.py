@@ -65,6 +65,7 @@ MAX_GRAPH_DEPTH: Final = 1_000  # shortest path from the root to a node
 MAX_GRAPH_CHAIN: Final = 1_000  # longest chain of what is freed by recursion
 MAX_FROZEN_DEPTH: Final = 64  # tuples and frozensets in one another: hashing them recurses
 MAX_EQUAL_HASHES: Final = 64
+MAX_NUMBER_KEYS: Final = 10_000  # of one container, if they are not text and not numbered
 MAX_HASHED: Final = 100_000_000  # items of tuples in keys, each as often as it occurs
 MAX_INLINE_BYTES: Final = 1 * KIB
 FREE_COPIES: Final = 64 * MIB  # bytes that a load may copy, and MAX_COPIES times the stored ones

@@ -92,7 +92,8 @@ class Decoder:
         self._builders = builders
         self._parsers = parsers
         self._chosen: list[Builder] = []
-        self._objects: dict[int, object] = {}
+        # A list: the archive chooses in which order they are made.
+        self._objects: list[object] = [_NOT_YET] * len(self._nodes)
         self._under_way: list[int] = []
         self._tensors: dict[str, Tensor] = {}
         self._claimed: set[str] = set()
@@ -133,7 +134,7 @@ class Decoder:
         return builder
 
     def _object(self, index: int) -> object:
-        if index in self._objects:
+        if self._objects[index] is not _NOT_YET:
             return self._objects[index]
         if index in self._under_way or len(self._under_way) > _MAX_UNDER_WAY:
             raise ArchitectureError(
@@ -266,6 +267,7 @@ def flag(value: JsonValue, what: str) -> bool:
     return True
 
 
+_NOT_YET: Final = object()
 _PLAIN: Final = frozenset({bool, int, str})
 _MAX_UNDER_WAY: Final = 2 * limits.MAX_FROZEN_DEPTH
 

@@ -21,7 +21,7 @@ from safemodel.adapters.graph import (
 )
 from safemodel.adapters.graph_decode import Builder, Decoder, Parser, integer, text
 from safemodel.adapters.graph_encode import NEEDS_NODE, Encoder, Handler, Inline, Node, join
-from safemodel.adapters.graph_work import check_hashes
+from safemodel.adapters.graph_work import check_hashes, fill_numbered, is_numbering
 from safemodel.errors import ArchitectureError, UnsavableError
 
 if TYPE_CHECKING:
@@ -275,7 +275,11 @@ def _fill_list(obj: Any, node: Node, decoder: Decoder) -> None:
 def fill_pairs(obj: Any, node: Node, decoder: Decoder) -> None:
     """Fill a dictionary from the pairs of its node."""
     pairs = decoder.pairs(node["items"])
-    check_hashes([key for key, _ in pairs])
+    keys = [key for key, _ in pairs]
+    if type(obj) is dict and len(keys) > limits.MAX_NUMBER_KEYS and is_numbering(keys):
+        fill_numbered(obj, pairs)
+        return
+    check_hashes(keys)
     obj.update(pairs)
     if len(obj) != len(pairs):
         raise ArchitectureError("a dictionary with two equal keys")

@@ -7,6 +7,7 @@ import enum
 import itertools
 import math
 import struct
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -522,6 +523,103 @@ def test_one_long_tuple_is_not_hashed_over_and_over() -> None:
     nodes = [{"kind": "list", "items": [ref(i + 1) for i in range(6000)]}, *sets, long]
     with pytest.raises(ArchitectureError, match="items in all"):
         codec.load({"root": ref(0), "nodes": nodes}, EMPTY)
+
+
+MANY = limits.MAX_NUMBER_KEYS + 1
+# Kinds of keys whose hashes everybody knows, as VALUEs; a key that is None is a reference.
+KNOWN: dict[str, Any] = {
+    "integers": [3 * number for number in range(MANY)],
+    "negative": [-number for number in range(MANY)],
+    "large": [{"int": str(2**53 + number)} for number in range(MANY)],
+    "floats": [{"float": float_text(number + 0.5)} for number in range(MANY)],
+    "complex": [{"complex": [float_text(1.0 * number)] * 2} for number in range(MANY)],
+    "scalars": [{"scalar": ["<i8", number.to_bytes(8, "little").hex()]} for number in range(MANY)],
+    "beside text": [*range(MANY), "x"],
+}
+
+
+@pytest.mark.parametrize("kind", ["dict", "Counter", "OrderedDict", "defaultdict", "set"])
+@pytest.mark.parametrize("keys", KNOWN.values(), ids=KNOWN)
+def test_many_keys_with_known_hashes_are_refused(kind: str, keys: list[Any]) -> None:
+    def graph(some: list[Any]) -> Any:
+        items = some if kind == "set" else [[key, 0] for key in some]
+        more = {"factory": None} if kind == "defaultdict" else {}
+        return {"root": ref(0), "nodes": [{"kind": kind, "items": items, **more}]}
+
+    with pytest.raises(ArchitectureError, match="keys that are not strings"):
+        codec.load(graph(keys), EMPTY)
+    assert len(codec.load(graph(keys[: MANY - 1]), EMPTY)) == MANY - 1
+
+
+@pytest.mark.parametrize("empty", ["", {"bytes": ""}, ref(MANY + 1), 1], ids=str)
+def test_tuples_are_known_unless_they_are_of_text_alone(empty: Any) -> None:
+    def graph(part: Any) -> Any:
+        items = [[ref(index + 1), 0] for index in range(MANY)]
+        tuples = [{"kind": "tuple", "items": [str(i), part]} for i in range(MANY)]
+        rest = [{"kind": "tuple", "items": []}] if part == ref(MANY + 1) else []
+        nodes = [{"kind": "dict", "items": items}, *tuples, *rest]
+        return {"root": ref(0), "nodes": nodes}
+
+    with pytest.raises(ArchitectureError, match="keys that are not strings"):
+        codec.load(graph(empty), EMPTY)
+    assert len(codec.load(graph("x"), EMPTY)) == MANY
+
+
+def test_many_containers_of_known_keys_have_a_limit() -> None:
+    keys = [3 * number for number in range(limits.MAX_NUMBER_KEYS)]
+    sets: list[Any] = [{"kind": "set", "items": keys} for _ in range(65)]
+    nodes = [{"kind": "list", "items": [ref(i + 1) for i in range(65)]}, *sets]
+    _, audited, children = audit({"root": ref(0), "nodes": nodes})
+    with pytest.raises(ArchitectureError, match="items in all"):
+        graph_work.check_work(audited, children)
+
+
+def test_numbers_of_things_may_be_many() -> None:
+    count = 2 * MANY
+    for keys in (range(count), reversed(range(count)), [*range(1, 2 * count, 2), 0],
+                 [*range(count // 2, count), *range(count // 2)]):  # fmt: skip
+        value = {key: str(key) for key in keys}
+        assert_same(value, codec.roundtrip(value))
+    far = [*range(count - 1), 2 * count]
+    with pytest.raises(ArchitectureError, match="keys that are not strings"):
+        codec.load({"root": ref(0), "nodes": [_numbered(far)]}, EMPTY)
+    with pytest.raises(ArchitectureError, match="equal keys"):
+        codec.load({"root": ref(0), "nodes": [_numbered([*range(count), 7])]}, EMPTY)
+    with pytest.raises(ArchitectureError, match="keys that are not strings"):
+        codec.load({"root": ref(0), "nodes": [_numbered([*range(count), True])]}, EMPTY)
+
+
+def _numbered(keys: list[Any]) -> Any:
+    return {"kind": "dict", "items": [[key, 0] for key in keys]}
+
+
+def test_numbers_never_meet_in_the_table_that_takes_them() -> None:
+    # Keys that fill the places which the later ones try, in a table that has just grown.
+    class Table(dict[int, None]):
+        sizes: list[int] = []  # noqa: RUF012
+
+        def __setitem__(self, key: int, value: None) -> None:
+            super().__setitem__(key, value)
+            self.sizes.append(sys.getsizeof(self))
+
+    table = Table()
+    pairs = [(number, None) for number in reversed(range(3_000, 6_000))]
+    graph_work.fill_numbered(table, pairs)  # type: ignore[arg-type]  # a dict of integers
+    assert list(table) == [number for number, _ in pairs]
+    assert min(table.sizes) >= sys.getsizeof(dict.fromkeys(range(6_000))) * 0.5
+
+
+def test_many_keys_of_text_are_not_refused() -> None:
+    value = {str(number): number for number in range(MANY)}
+    assert_same(value, codec.roundtrip(value))
+    words = {(str(number), b"x"): number for number in range(MANY)}
+    assert_same(words, codec.roundtrip(words))
+    assert len(codec.roundtrip({number.to_bytes(4, "little") for number in range(MANY)})) == MANY
+
+
+def test_many_keys_with_known_hashes_are_refused_at_save() -> None:
+    with pytest.raises(UnsavableError, match="keys that are not strings"):
+        codec.encode([{number / 2 for number in range(MANY)}])
 
 
 def test_math_is_not_lost_in_complex_numbers() -> None:

@@ -448,6 +448,44 @@ def _sparse(kind: str, fields: dict[str, Any]) -> Any:
     return {"root": {"ref": 0}, "nodes": nodes}, bundle
 
 
+@pytest.mark.parametrize("kind", ["sparse_coo", "sparse_csr", "sparse_csc"])
+def test_no_other_tensor_shares_the_indices_of_a_sparse_one(kind: str) -> None:
+    before = torch.eye(3).to_sparse(layout=getattr(torch, kind))
+    graph, bundle = codec.save([before])
+    # Beside it, all its parts as tensors of their own, which the caller may write to.
+    items = graph["nodes"][0]["items"]
+    items += [{"ref": index} for index in range(2, len(graph["nodes"]))]
+    result, *parts = codec.load(graph, bundle)
+    for part in parts:
+        if part.dtype is torch.int64:
+            part.fill_(2**40)
+    same(before, result)
+    assert parts[-1].data_ptr() == result.values().data_ptr() or kind == "sparse_coo"
+
+
+@pytest.mark.parametrize("kind", ["sparse_coo", "sparse_csr"])
+def test_copies_of_indices_have_a_limit(kind: str) -> None:
+    size, few = 1 << 20, 1 << 10
+    bundle = MemoryBundle([])
+    bundle.add(TensorSpec("x", "I64", (1,)), bytes(8))
+    zero = {"kind": "tensor", "data": "x", **view([size], [0], 0, "int64")}
+    values = {"kind": "tensor", "data": "x", **view([size], [0], 0, "int8")}
+    if kind == "sparse_coo":
+        zero = {"kind": "tensor", "data": "x", **view([1, size], [0, 0], 0, "int64")}
+        node = {"kind": kind, "shape": [few], "indices": {"ref": -1}, "values": {"ref": -2}}
+        assert len(codec.load(_many(node, 8, zero, values), bundle)) == 8
+        with pytest.raises(ArchitectureError, match="copies of far more"):
+            codec.load(_many(node, 9, zero, values), bundle)
+        return
+    plain = {"kind": "tensor", "data": "x", **view([0], [0], 0, "int64")}
+    empty = {"kind": "tensor", "data": "x", **view([0], [0], 0, "int8")}
+    node = {"kind": "sparse_compressed", "layout": kind, "shape": [size - 1, few],
+            "compressed": {"ref": -1}, "plain": {"ref": -2}, "values": {"ref": -3}}  # fmt: skip
+    assert len(codec.load(_many(node, 8, zero, plain, empty), bundle)) == 8
+    with pytest.raises(ArchitectureError, match="copies of far more"):
+        codec.load(_many(node, 9, zero, plain, empty), bundle)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -1,9 +1,10 @@
 """PyTorch's kinds of an object graph, read.
 
 Every tensor is a view of verified bytes: of the arena on the CPU, of a copy of each storage on
-another device. Indices of sparse tensors, parameters of quantized ones and the positions inside a
-generator are checked here, since PyTorch's C++ takes them for granted. Implements
-spec/object-graph.md, "PyTorch kinds".
+another device; what PyTorch checks once and trusts from then on, indices of sparse tensors, is a
+copy that nothing else of the archive can write to. They, parameters of quantized tensors and the
+positions inside a generator are checked here, since PyTorch's C++ takes them for granted.
+Implements spec/object-graph.md, "PyTorch kinds".
 """
 
 from __future__ import annotations
@@ -227,7 +228,7 @@ def _with_strides(made: Any, values: Any) -> Any:
 
 
 def _create_coo(node: Node, decoder: Decoder) -> Any:
-    indices = _child(node, "indices", decoder, torch.int64)
+    indices = _copy(_child(node, "indices", decoder, torch.int64), decoder)
     values = _child(node, "values", decoder)
     shape = integers(node["shape"], 0, _MAX, "shape")
     coalesced = "coalesced" in node and flag(node["coalesced"], "coalesced")
@@ -241,9 +242,11 @@ def _create_compressed(node: Node, decoder: Decoder) -> Any:
     layout = node["layout"]
     if type(layout) is not str or layout not in tables.LAYOUTS or layout in _NOT_COMPRESSED:
         raise ArchitectureError(f"unknown layout {layout!r:.60}")
+    compressed = _child(node, "compressed", decoder, torch.int32, torch.int64)
+    indices = _child(node, "plain", decoder, torch.int32, torch.int64)
     made = torch.sparse_compressed_tensor(
-        _child(node, "compressed", decoder, torch.int32, torch.int64),
-        _child(node, "plain", decoder, torch.int32, torch.int64),
+        _copy(compressed, decoder),
+        _copy(indices, decoder),
         _child(node, "values", decoder),
         integers(node["shape"], 0, _MAX, "shape"),
         layout=tables.LAYOUTS[layout],

@@ -19,7 +19,7 @@ from safemodel.adapters.graph import renumber
 
 from .sklearn_support import MemoryBundle, Stored
 
-_INTEGERS = (-(2**31), -2, -1, 0, 1, 2, 7, 2**31 - 1, 2**53 - 1)
+_INTEGERS = (-(2**31), -2, -1, 0, 1, 2, 7, 2**31 - 1, 2**31, 2**32 - 1, 2**53 - 1)
 _FLOATS = ("nan", "inf", "-inf", "0x0.0p+0", "-0x1.0p+1023", "0x1.8000000000000p+1")
 _STRINGS = ("", "filename", "passthrough", "drop", "balanced", "predict", "evil\x00", "/etc/passwd")
 _DTYPES = {
@@ -37,6 +37,12 @@ def corruptions(bundle: MemoryBundle) -> Iterator[Corruption]:
         for path, value in _leaves(node, ()):
             for number, other in enumerate(_others(value, index, nodes)):
                 yield f"node {index} {path} = {other!r:.60} ({number})", _setter(index, path, other)
+        if node["kind"] == "ndarray" and node.get("data") in bundle.stored:
+            for label, view in _views(node, bundle.stored[node["data"]]):
+                yield f"node {index} as a view: {label}", _viewer(index, view)
+        if node["kind"] == "scipy.sparse":
+            for label, change in _layouts(index, node):
+                yield f"node {index} {label}", change
     for name, stored in bundle.stored.items():
         for label, other in _tensors(stored):
             yield f"tensor {name}: {label}", _replacer(name, other)
@@ -111,6 +117,71 @@ def _setter(index: int, path: tuple[Any, ...], other: Any) -> Callable[[MemoryBu
         for key in path[:-1]:
             target = target[key]
         target[path[-1]] = copy.deepcopy(other)
+
+    return change
+
+
+def _views(node: dict[str, Any], stored: Stored) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same tensor through other windows: repeated, overlapping, shifted, reversed, empty."""
+    shape, item = list(node.get("shape", stored.shape)), np.dtype(_DTYPES[stored.dtype]).itemsize
+    usual = [item * int(np.prod(shape[axis + 1 :])) for axis in range(len(shape))]
+    end = max(len(stored.data) - item, 0)
+    for label, sides, strides, offset in (
+        ("stride 0", shape, [0] * len(shape), 0),
+        ("stride 0 at the end", shape, [0] * len(shape), end),
+        ("stride of one byte", shape, [1] * len(shape), 0),
+        ("all strides an item", shape, [item] * len(shape), 0),
+        ("reversed", shape, [-step for step in usual], end),
+        ("other order", shape, usual[::-1], 0),
+        ("shifted by an item", shape, usual, item),
+        ("shifted by a byte", shape, usual, 1),
+        ("offset beyond the end", shape, usual, 2**53 - 1),
+        ("negative offset", shape, usual, -item),
+        ("far strides", shape, [2**53 - 1] * len(shape), 0),
+        ("huge, stride 0", [2**31 - 1] * len(shape), [0] * len(shape), 0),
+        ("tall, stride 0", [1 << 20, *shape[1:]], [0, *usual[1:]], 0),
+        ("one row", [1, *shape[1:]], usual, 0),
+        ("no rows", [0, *shape[1:]], usual, 0),
+        ("no rows, huge columns", [0, *[2**31 - 1] * (len(shape) - 1)], usual, 0),
+    ):
+        yield label, {"shape": sides, "strides": strides, "offset": offset}
+
+
+def _viewer(index: int, view: dict[str, Any]) -> Callable[[MemoryBundle], None]:
+    def change(bundle: MemoryBundle) -> None:
+        bundle.architecture["graph"]["nodes"][index].update(copy.deepcopy(view))
+
+    return change
+
+
+def _layouts(index: int, node: dict[str, Any]) -> Iterator[Corruption]:
+    """The matrix in each other layout, with indices at the ends of what fits."""
+    rows, columns = node["shape"]
+    for form in ("matrix", "array"):
+        for end in (0, 1, -1, rows, columns, 2**31 - 1, 2**31 - 2, -(2**31), -(2**31) + 1):
+            offsets = np.array([end], "<i4")
+            data = np.ones((1, columns))
+            given = {"offsets": ("I32", offsets), "data": ("F64", data)}
+            yield f"as dia_{form}, offset {end}", _swapped(index, f"dia_{form}", given)
+            given = {
+                "row": ("I32", np.array([0], "<i4")),
+                "col": ("I32", offsets),
+                "data": ("F64", np.ones(1)),
+            }
+            yield f"as coo_{form}, column {end}", _swapped(index, f"coo_{form}", given)
+
+
+def _swapped(
+    index: int, name: str, arrays: dict[str, tuple[str, Any]]
+) -> Callable[[MemoryBundle], None]:
+    def change(bundle: MemoryBundle) -> None:
+        nodes = bundle.architecture["graph"]["nodes"]
+        references = {}
+        for key, (dtype, array) in arrays.items():
+            references[key] = {"ref": len(nodes)}
+            nodes.append({"kind": "ndarray", "dtype": array.dtype.str, "data": f"new.{key}"})
+            bundle.stored[f"new.{key}"] = Stored(dtype, array.shape, array.tobytes())
+        nodes[index].update({"class": name, "arrays": references})
 
     return change
 

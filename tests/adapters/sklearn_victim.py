@@ -98,6 +98,7 @@ def _is_own(arguments: tuple[Any, ...]) -> bool:
 def use(model: Any, case: Any) -> None:
     """Do what someone would do with a model: call it, look at it, train it a little."""
     outputs(model, case.data)
+    outputs(model, _first(case.data))  # some code takes another way for one row
     again = case.train
     if isinstance(again, partial) and again.args[0] == "partial":
         try:
@@ -105,6 +106,11 @@ def use(model: Any, case: Any) -> None:
         except Exception:
             return
         outputs(model, case.data)
+
+
+def _first(data: Any) -> Any:
+    """The first row of the data of a case."""
+    return data.iloc[:1] if hasattr(data, "iloc") else data[:1]
 
 
 def attack(bundle: MemoryBundle, case: Any) -> str:

@@ -97,7 +97,13 @@ def _one_case_a_class() -> list[str]:
         kind, _, variant = name.partition("-")
         if variant != "unfitted":
             names.setdefault(kind, name)
-    return [*names.values(), "Pipeline-nested", "ColumnTransformer-arrays", "OneHotEncoder-max"]
+    return [
+        *names.values(),
+        "Pipeline-nested",
+        "ColumnTransformer-arrays",
+        "OneHotEncoder-max",
+        "LogisticRegression-sparsified",
+    ]
 
 
 def test_a_sample_of_corruptions_is_refused_or_harmless(tmp_path: Path) -> None:

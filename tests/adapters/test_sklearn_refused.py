@@ -311,6 +311,10 @@ def test_a_pattern_that_may_be_slow_needs_leave() -> None:
         (r"(a)\1", False),
         (r"(?=a+)b", False),
         (r"(", False),
+        (r"(?u)[\u4e00-\u9fff]+", True),
+        (r"(?i)[a-z]+", False),
+        (r"(?i:[\u0100-\ud7ff])", False),
+        (r"[\u0100-\ud7ff]" * 9, False),
     ],
 )
 def test_only_patterns_that_cannot_be_slow_are_simple(pattern: str, simple: bool) -> None:

@@ -118,11 +118,6 @@ def parse_hex(text: object) -> bytes:
     return bytes.fromhex(text)
 
 
-def is_ref(value: JsonValue) -> bool:
-    """Whether a JSON value is a reference to a node: an object with the one key `ref`."""
-    return type(value) is dict and len(value) == 1 and "ref" in value
-
-
 def references(value: JsonValue) -> Iterator[dict[str, JsonValue]]:
     """All references in a JSON value, in the order of its canonical encoding."""
     stack: list[JsonValue] = [value]

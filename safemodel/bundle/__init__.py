@@ -8,7 +8,7 @@ it needs, so that looking at a small archive stays quick.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, overload
 
@@ -16,12 +16,11 @@ from safemodel.bundle.opening import Source, inspect, open_bundle
 from safemodel.errors import GitLfsPointerError, NotABundleError, UsageError
 
 if TYPE_CHECKING:
+    from safemodel.bundle.chunks import Progress
     from safemodel.bundle.detached import VerifiedFiles
     from safemodel.bundle.verified import VerifiedBundle
     from safemodel.trust.keys import SigningKey
     from safemodel.trust.policy import TrustLike
-
-Progress = Callable[[int], None]
 
 __all__ = ["inspect", "open_bundle", "pack", "sign", "unpack", "verify"]
 
@@ -157,8 +156,10 @@ def pack(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> None:
-    """Make an archive of a bundle in a folder. Digests are checked on the way, signatures are not.
+) -> str:
+    """Make an archive of a bundle in a folder, and return its bundle digest.
+
+    Digests are checked on the way, signatures are not.
 
     Raises:
         SourceError: `target` is there already, or a disk refuses.
@@ -166,7 +167,7 @@ def pack(
     """
     from safemodel.bundle import copy
 
-    copy.pack(os.fspath(source), os.fspath(target), overwrite=overwrite, progress=progress)
+    return copy.pack(os.fspath(source), os.fspath(target), overwrite=overwrite, progress=progress)
 
 
 def unpack(
@@ -174,8 +175,10 @@ def unpack(
     target: str | os.PathLike[str],
     *,
     progress: Progress | None = None,
-) -> None:
-    """Make a folder of a bundle in an archive. Digests are checked on the way, signatures are not.
+) -> str:
+    """Make a folder of a bundle in an archive, and return its bundle digest.
+
+    Digests are checked on the way, signatures are not.
 
     Raises:
         SourceError: `target` is there already, or a disk refuses.
@@ -183,4 +186,4 @@ def unpack(
     """
     from safemodel.bundle import copy
 
-    copy.unpack(os.fspath(source), os.fspath(target), progress=progress)
+    return copy.unpack(os.fspath(source), os.fspath(target), progress=progress)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
-from safemodel.bundle.chunks import BLOCK, Chunked, in_parallel, runs
+from safemodel.bundle.chunks import BLOCK, Chunked, Progress, in_parallel, runs
 from safemodel.errors import DigestMismatchError
 from safemodel.format.digests import crc32, crc32_combine
-
-Progress = Callable[[int], None]
 
 
 class _Scratch:

@@ -12,15 +12,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock
+from typing import TypeAlias
 
 from safemodel.bundle.members import Region
 from safemodel.errors import DigestMismatchError
-from safemodel.format.digests import DIGEST_SIZE, digest
+from safemodel.format.digests import chunk_count, digest
 from safemodel.format.manifest import FileEntry
 
 BLOCK = 4 << 20  # one read of the whole load: large enough for the disk, small enough for the cache
 _CACHED_BYTES = 16 << 20
 _MAX_THREADS = 8
+
+
+# Called with numbers of bytes done, from several threads.
+Progress: TypeAlias = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Chunked:
     @property
     def count(self) -> int:
         """Number of chunks."""
-        return -(-self.size // self.chunk_size)
+        return chunk_count(self.size, self.chunk_size)
 
     def bounds(self, index: int) -> tuple[int, int]:
         """First and one-past-last byte of chunk `index`."""
@@ -55,8 +60,7 @@ class Chunked:
         Raises:
             DigestMismatchError: they differ.
         """
-        expected = self.entry.digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE]
-        if digest(self.algorithm, (data,)) != expected:
+        if digest(self.algorithm, (data,)) != self.entry.chunk_digest(index):
             start, stop = self.bounds(index)
             error = DigestMismatchError(
                 f"bytes {start} to {stop} (chunk {index}) differ from the digest in the manifest",

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from safemodel import limits
-from safemodel.bundle.chunks import BLOCK, Chunked, runs
+from safemodel.bundle.chunks import BLOCK, Chunked, Progress, runs
 from safemodel.bundle.members import MANIFEST, Members, open_members
 from safemodel.bundle.opening import Source, read_manifest, read_signatures
 from safemodel.bundle.output import (
@@ -25,8 +24,6 @@ from safemodel.bundle.write import finish_archive, write_files
 from safemodel.errors import locating
 from safemodel.format import container
 from safemodel.format.manifest import Manifest
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +73,10 @@ def pack(
     *,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> None:
-    """Make an archive of a bundle in a folder. Digests are checked on the way, signatures are not.
+) -> str:
+    """Make an archive of a bundle in a folder, and return its bundle digest.
+
+    Digests are checked on the way, signatures are not.
 
     Raises:
         SourceError: `target` is there already, or a disk refuses.
@@ -91,6 +90,7 @@ def pack(
             sizes = [(name, opened.payload[name][0]) for name in order if name != MANIFEST]
             for entry in container.plan(sizes):
                 _copy_verified(opened, entry.name, descriptor, entry.data_offset, progress)
+        return opened.digest
     finally:
         opened.members.close()
 
@@ -100,8 +100,10 @@ def unpack(
     target: str | os.PathLike[str],
     *,
     progress: Progress | None = None,
-) -> None:
-    """Make a folder of a bundle in an archive. Digests are checked on the way, signatures are not.
+) -> str:
+    """Make a folder of a bundle in an archive, and return its bundle digest.
+
+    Digests are checked on the way, signatures are not.
 
     Raises:
         SourceError: `target` is there already, or a disk refuses.
@@ -118,6 +120,7 @@ def unpack(
                 finally:
                     os.close(descriptor)
             write_files(folder, {MANIFEST: opened.manifest_bytes, **opened.signatures})
+        return opened.digest
     finally:
         opened.members.close()
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Self
 
 from safemodel import limits
 from safemodel.bundle import arena
-from safemodel.bundle.chunks import BLOCK, ChunkCache, Chunked, in_parallel, read_range
+from safemodel.bundle.chunks import BLOCK, ChunkCache, Chunked, Progress, in_parallel, read_range
 from safemodel.bundle.folder import Folder, FolderFile
 from safemodel.bundle.members import Region
 from safemodel.bundle.output import replaced_file, resolved, write_at
@@ -31,8 +31,9 @@ from safemodel.errors import (
     UsageError,
     locating,
 )
-from safemodel.format.digests import chunk_count, chunk_size, digest
+from safemodel.format.digests import DIGEST_SIZE, chunk_count, chunk_size, digest
 from safemodel.format.manifest import FileEntry
+from safemodel.format.names import SIGNATURE_ENDING
 from safemodel.trust.keys import SigningKey
 from safemodel.trust.oms import GIT_NAMES, SINGLE_FILE, Chunks, OmsStatement, Resource
 from safemodel.trust.policy import TrustLike, resolve
@@ -45,9 +46,6 @@ from safemodel.trust.signatures import (
     sign_oms,
 )
 
-Progress = Callable[[int], None]
-
-SUFFIX = ".sigstore.json"
 _ALGORITHM = "blake3"
 _MAX_DEPTH = 64
 
@@ -320,7 +318,7 @@ def default_signature(path: str) -> str:
             path=path,
             hint="say where the signature goes: --signature FILE (signature= in Python)",
         )
-    return named + SUFFIX
+    return named + SIGNATURE_ENDING
 
 
 def _resources(files: PlainFiles, progress: Progress | None) -> Sequence[Resource]:
@@ -361,7 +359,7 @@ def _chunked(path: str, name: str, source: ByteSource, chunks: Chunks | None) ->
     if chunks is None:
         return None
     entry = FileEntry(source.size, 0, "application/octet-stream", chunks.digests)
-    if len(chunks.digests) != 32 * chunk_count(source.size, chunks.chunk_size):
+    if len(chunks.digests) != DIGEST_SIZE * chunk_count(source.size, chunks.chunk_size):
         raise TruncatedError(
             "has another number of chunks than was signed",
             path=path,

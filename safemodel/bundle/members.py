@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from safemodel import limits
 from safemodel.bundle import sniff
@@ -26,11 +26,12 @@ from safemodel.errors import (
 )
 from safemodel.format import container
 from safemodel.format.digests import crc32
-from safemodel.format.names import check_member_names
+from safemodel.format.names import MANIFEST_NAME, SIGNATURES_FOLDER, check_member_names
 from safemodel.format.weights import is_weights_name
 
-MANIFEST = "manifest.json"
-SIGNATURES = "signatures/"
+# What is looked for in paths, as the format names it.
+MANIFEST: Final = MANIFEST_NAME
+SIGNATURES: Final = f"{SIGNATURES_FOLDER}/"
 
 _TAIL = 1 << 20  # holds directory, signatures and manifest of all but huge bundles
 

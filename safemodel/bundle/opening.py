@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from safemodel import limits
 from safemodel.bundle import sniff
 from safemodel.bundle.checking import check_every_byte
+from safemodel.bundle.chunks import Progress
 from safemodel.bundle.detached import read_signature
 from safemodel.bundle.members import MANIFEST, SIGNATURES, Members, open_members
 from safemodel.bundle.source import read
@@ -154,7 +155,7 @@ def verify(
     version: str | None = None,
     digest: str | None = None,
     signature: str | os.PathLike[str] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> VerifiedBundle:
     """Check every byte of a bundle: signatures, chunk digests, CRCs, headers, OMS digests.
 
@@ -176,7 +177,7 @@ def verify(
     return bundle
 
 
-def _check_bytes(bundle: VerifiedBundle, progress: Callable[[int], None] | None) -> None:
+def _check_bytes(bundle: VerifiedBundle, progress: Progress | None) -> None:
     statements = [s.statement for s in bundle.signers if isinstance(s.statement, OmsStatement)]
     bundle.check_between()
     members = [bundle.chunked(name) for name in bundle.manifest.files]

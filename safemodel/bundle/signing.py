@@ -6,11 +6,12 @@ The content stays as it is, to the byte. Implements spec/signing.md, "Signature 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from safemodel import limits
 from safemodel.bundle.checking import check_every_byte
+from safemodel.bundle.chunks import Progress
 from safemodel.bundle.copy import OpenedBundle, open_unverified
 from safemodel.bundle.detached import sign_files
 from safemodel.bundle.members import ArchiveMembers
@@ -18,8 +19,6 @@ from safemodel.bundle.output import failing, replaced_file, sync_folder, write_a
 from safemodel.bundle.write import Signing, finish_archive
 from safemodel.errors import GitLfsPointerError, LimitError, NotABundleError, UsageError, locating
 from safemodel.trust.keys import SigningKey
-
-Progress = Callable[[int], None]
 
 
 def sign_any(

@@ -32,16 +32,14 @@ from safemodel.format import container
 from safemodel.format.digests import ALGORITHMS, chunk_size, crc32
 from safemodel.format.manifest import FileEntry, Manifest, encode
 from safemodel.format.names import check_payload_name
+from safemodel.format.weights import MEDIA_TYPE, shard_names, split_shards
 from safemodel.format.weights import layout as weights_layout
-from safemodel.format.weights import shard_names, split_shards
 from safemodel.trust.keys import SigningKey, signing_keys
 from safemodel.trust.signatures import check_note, sign_manifest, sign_oms
 from safemodel.trust.statements import OmsStatement, checked_time
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-MEDIA_WEIGHTS = "application/vnd.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class _Weights:
     header: bytes
     size: int
     tensors: tuple[TensorData, ...]
-    media_type: str = MEDIA_WEIGHTS
+    media_type: str = MEDIA_TYPE
 
     def pieces(self) -> Iterator[ReadableBuffer]:
         yield self.header

@@ -45,8 +45,10 @@ from safemodel.format.canonical_json import JsonValue
 from safemodel.format.fields import Fields, grammar, line
 
 _WORD: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
+# Of what a model is called, and so of what a key is trusted for (trust/policy.py). Not its length.
+MODEL_NAME: Final = rf"{_WORD}(?:/{_WORD}){{0,7}}"
 _NAME: Final = grammar(
-    "a model name such as 'acme/fraud'", rf"(?=.{{1,200}}\Z){_WORD}(?:/{_WORD}){{0,7}}"
+    "a model name such as 'acme/fraud'", rf"(?=.{{1,{limits.MAX_MODEL_NAME}}}\Z){MODEL_NAME}"
 )
 _VERSION: Final = grammar("1 to 64 of printable ASCII", r"[!-~](?:[ -~]{0,62}[!-~])?")
 _DESCRIPTION: Final = grammar(

@@ -20,10 +20,14 @@ from safemodel.errors import LimitError, MemberNameError
 
 MANIFEST_NAME: Final = "manifest.json"
 SIGNATURES_FOLDER: Final = "signatures"
+SIGNATURE_ENDING: Final = ".sigstore.json"
+SIGNATURE_NAMES_HINT: Final = (
+    "they are named signatures/<key id>.manifest.sigstore.json or .oms.sigstore.json"
+)
 
 _COMPONENT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?<!\.)")
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
-_SIGNATURE: Final = re.compile(r"signatures/[0-9a-f]{64}\.(?:manifest|oms)\.sigstore\.json")
+_SIGNATURE: Final = re.compile(r"signatures/([0-9a-f]{64})\.(manifest|oms)\.sigstore\.json")
 
 
 def check_member_name(name: str) -> None:
@@ -58,12 +62,22 @@ def check_payload_name(name: str) -> None:
 
 def check_signature_name(name: str) -> None:
     """Refuse a name that is not `signatures/<key id>.<kind>.sigstore.json`."""
-    if not _SIGNATURE.fullmatch(name):
+    if parse_signature_name(name) is None:
         check_member_name(name)
         raise MemberNameError(
-            f"member name {name!r} is not that of a signature file",
-            hint="they are named signatures/<key id>.manifest.sigstore.json or .oms.sigstore.json",
+            f"member name {name!r} is not that of a signature file", hint=SIGNATURE_NAMES_HINT
         )
+
+
+def signature_name(key_id: str, kind: str) -> str:
+    """Return the name of the member that holds the signature of this kind by this key."""
+    return f"{SIGNATURES_FOLDER}/{key_id}.{kind}{SIGNATURE_ENDING}"
+
+
+def parse_signature_name(name: str) -> tuple[str, str] | None:
+    """Return key id and kind from the name of a signature file; None if it is no such name."""
+    found = _SIGNATURE.fullmatch(name)
+    return None if found is None else (found[1], found[2])
 
 
 def is_signature_name(name: str) -> bool:

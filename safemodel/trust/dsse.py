@@ -35,10 +35,6 @@ class SignatureFile:
     signature: bytes
 
     @property
-    def material_kind(self) -> str:
-        return self.material.kind
-
-    @property
     def hint(self) -> str:
         return self.material.hint
 

@@ -1,9 +1,9 @@
 """The OpenSSF Model Signing statement: a list of files, each with its SHA-256.
 
 Knows the predicate `https://model_signing/signature/v1.0` as `model_signing` writes it, and what
-of it we accept. Pure: the caller says which files there are. The stock tool accepts
-more than we do (FACTS: duplicate resources, `../` names, ignored files); each refusal here says
-why. Spec: spec/signing.md, "OMS statement" and "Adopted folders".
+of it we accept. Pure: the caller says which files there are. The stock tool accepts more than we do
+(duplicate resources, `../` names, ignored files): spec/signing.md, "OMS statement", lists what is
+refused and why. Spec: that section, and spec/signing.md, "Adopted folders".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from safemodel import limits
 from safemodel.errors import (
@@ -27,9 +27,6 @@ from safemodel.format import digests as chunk_digests
 from safemodel.format.canonical_json import JsonValue
 from safemodel.format.names import MANIFEST_NAME, SIGNATURES_FOLDER, is_signature_name
 from safemodel.trust import strict_json
-
-if TYPE_CHECKING:
-    from safemodel.trust.statements import Statement
 
 PREDICATE: Final = "https://model_signing/signature/v1.0"
 CHUNKS_ANNOTATION: Final = "safemodel.dev/chunks"
@@ -107,12 +104,6 @@ class OmsStatement:
             for resource in self.resources
             if not is_signature_name(resource.name)
         }
-
-    def same_content(self, other: Statement) -> bool:
-        """Whether both vouch for the same bytes, each in its own words."""
-        if isinstance(other, OmsStatement):
-            return self.digests() == other.digests()
-        return other.same_content(self)
 
     def check_time(self, now: datetime) -> None:
         """Nothing: OMS has no field for an expiry."""

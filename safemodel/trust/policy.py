@@ -15,10 +15,10 @@ from typing import Final, Protocol, TypeAlias
 
 from safemodel import limits
 from safemodel.errors import UsageError
+from safemodel.format.metadata import MODEL_NAME
 from safemodel.trust.keys import PublicKey
 
-_NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
-_PATTERN: Final = re.compile(rf"\*|{_NAME}(?:/{_NAME})*(?:/\*)?", re.ASCII)
+_PATTERN: Final = re.compile(rf"\*|{MODEL_NAME}(?:/\*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

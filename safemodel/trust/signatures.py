@@ -25,6 +25,7 @@ from safemodel.errors import (
     UsageError,
     locating,
 )
+from safemodel.format.names import SIGNATURE_NAMES_HINT, parse_signature_name, signature_name
 from safemodel.trust import dsse, policy, statements
 from safemodel.trust.identity import Requested as Requested
 from safemodel.trust.materials import PublicKeyMaterial
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from safemodel.trust.keys import PublicKey, SigningKey
     from safemodel.trust.policy import Trust, TrustedKey, TrustLike
 
-_NAME: Final = re.compile(r"signatures/([0-9a-f]{64})\.(manifest|oms)\.sigstore\.json")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -69,7 +69,7 @@ class VerifiedSignature:
 
 def file_name(key_id: str, kind: str) -> str:
     """The name of the member that holds the signature of this kind by this key."""
-    return f"signatures/{key_id}.{kind}.sigstore.json"
+    return signature_name(key_id, kind)
 
 
 def sign_manifest(
@@ -225,18 +225,18 @@ def _listed(files: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
 
 def _claim(name: str, file: dsse.SignatureFile) -> Claim:
     with locating(place=name):
-        matched = _NAME.fullmatch(name)
-        if matched is None:
+        named = parse_signature_name(name)
+        if named is None:
             raise SignatureFormatError(
-                "not the name of a signature file",
-                hint="signatures/<key id>.<manifest or oms>.sigstore.json",
+                "not the name of a signature file", hint=SIGNATURE_NAMES_HINT
             )
+        key_id, kind = named
         statement = statements.parse(file.payload)
-        if statement.kind != matched[2]:
+        if statement.kind != kind:
             raise SignatureFormatError(
-                f"named as a signature of kind {matched[2]}, and is of kind {statement.kind}"
+                f"named as a signature of kind {kind}, and is of kind {statement.kind}"
             )
-    return Claim(name, matched[1], file.hint, statement)
+    return Claim(name, key_id, file.hint, statement)
 
 
 def _check_file(

@@ -48,12 +48,6 @@ class ManifestStatement:
                 hint="get a newer signature from the signer, or check this machine's clock",
             )
 
-    def same_content(self, other: Statement) -> bool:
-        """Whether both vouch for the same bytes, each in its own words."""
-        if isinstance(other, ManifestStatement):
-            return self.bundle_digest == other.bundle_digest
-        return self.bundle_digest == other.digests().get(MANIFEST_NAME)
-
 
 Statement = ManifestStatement | OmsStatement
 

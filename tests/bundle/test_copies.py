@@ -59,11 +59,11 @@ def test_unpack_and_pack_give_the_same_bytes(tmp_path: Path, digest: str, size: 
         tensor("b", (5,)),
         members={"deep/er/x.txt": Payload(content("x", size), "text/plain")},
     )
-    write(path, model, signers=[signer()], digest=digest)
+    name = write(path, model, signers=[signer()], digest=digest)
     sign(path, signer("second"), oms=True)
-    unpack(path, tmp_path / "f")
+    assert unpack(path, tmp_path / "f") == name
     assert tree(tmp_path / "f") == dict(members_of(path.read_bytes()))
-    pack(tmp_path / "f", tmp_path / "again")
+    assert pack(tmp_path / "f", tmp_path / "again") == name
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
     # Between like encodings too
     pack(path, tmp_path / "copy")

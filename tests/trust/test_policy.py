@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from safemodel.errors import KeyFileError, UsageError
+from safemodel.format import metadata
 from safemodel.trust import policy, store
 from safemodel.trust.keys import Signer
 from safemodel.trust.policy import UNSIGNED, DefaultTrust, TrustedKey, TrustedKeys
@@ -71,6 +75,20 @@ def test_patterns(pattern: str, yes: list[str | None], no: list[str | None]) -> 
     assert not any(policy.matches(pattern, name) for name in no)
 
 
+@given(st.text("aZ0_.-/", min_size=1, max_size=8) | st.from_regex(r"\A[a-c._/-]{1,12}\Z"))
+def test_a_key_can_be_trusted_for_every_name_a_model_can_have_and_no_other(name: str) -> None:
+    def permitted(call: Callable[[], object]) -> bool:
+        try:
+            call()
+        except UsageError:
+            return False
+        return True
+
+    possible = permitted(lambda: metadata.make({"name": name}))
+    assert permitted(lambda: policy.check_patterns(name)) is possible
+    assert permitted(lambda: policy.check_patterns(f"{name}/*")) is possible
+
+
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -92,6 +110,10 @@ def test_patterns(pattern: str, yes: list[str | None], no: list[str | None]) -> 
         "a\n",
         "a/*\n",
         "x" * 201,
+        "a.",
+        "a-/b",
+        "a/b-/*",
+        "a/b/c/d/e/f/g/h/i",
     ],
 )
 def test_patterns_that_are_refused(pattern: str) -> None:

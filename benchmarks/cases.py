@@ -392,7 +392,7 @@ def sign_model_signing(folder: Path) -> Operation:
     return _model_signing(
         "sign", "key", str(folder / "unpacked"),
         "--signature", str(folder / "model.sig"),
-        "--private-key", str(folder / "key.pem"),
+        "--private_key", str(folder / "key.pem"),
         "--ignore-paths", str(folder / "unpacked" / "signatures"),
     )  # fmt: skip
 
@@ -414,7 +414,7 @@ def verify_model_signing(folder: Path) -> Operation:
     return _model_signing(
         "verify", "key", str(folder / "unpacked"),
         "--signature", str(signature),
-        "--public-key", str(folder / "key.pub"),
+        "--public_key", str(folder / "key.pub"),
     )  # fmt: skip
 
 

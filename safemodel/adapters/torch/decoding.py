@@ -150,6 +150,8 @@ def _check_bools(
 
 def _finish(result: Any, node: Node) -> Any:
     """Make it what it was: a parameter, a buffer, one that wants a gradient."""
+    if not node.keys() & _FLAGS:
+        return result
     made = _with_flags(result, node)
     if tables.may_be_trained(made) and not tables.is_dense(made):
         raise ArchitectureError("a parameter whose items overlap or leave holes")

@@ -1,7 +1,7 @@
 """What an adapter hands to the writer: everything of a bundle but its bytes on disk.
 
 Knows nothing of containers, digests or signatures. Implements the input side of spec/format.md,
-"Members".
+"Writing".
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from safemodel.format.weights import ITEM_SIZES
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 FORMAT = (SPEC / "format.md").read_text()
+PAGES = ("format.md", "signing.md", "object-graph.md", "sklearn.md", "threat-model.md", "cli.md")
 
 
 def sections(text: str) -> dict[str, str]:
@@ -59,9 +60,9 @@ def test_every_section_says_what_to_reject(title: str) -> None:
 
 
 def test_the_code_names_sections_that_exist() -> None:
-    titles = {page: sections((SPEC / page).read_text()) for page in ("format.md", "signing.md")}
+    titles = {page: sections((SPEC / page).read_text()) for page in PAGES}
     for path in (SPEC.parent / "safemodel").rglob("*.py"):
-        for page, title in re.findall(r'spec/(format|signing)\.md, "([^"]+)"', path.read_text()):
+        for page, title in re.findall(r'spec/(\S+)\.md,\s+"([^"]+)"', path.read_text()):
             assert title in titles[f"{page}.md"], f"{path.name}: {title}"
 
 
@@ -70,3 +71,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("https:"):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_pages_name_sections_that_exist(page: str) -> None:
+    """As in `([format.md](format.md), "Weights")`, and each page is in the list of pages."""
+    text = (SPEC / page).read_text()
+    for target, title in re.findall(r'\]\(([a-z-]+\.md)\),\s+"([^"]+)"', text):
+        assert title in sections((SPEC / target).read_text()), f"{page}: {target}, {title}"
+    assert f"]({page})" in (SPEC / "README.md").read_text()
+
+
+def test_kinds_of_the_adapters_are_in_the_pages() -> None:
+    text = "".join((SPEC / page).read_text() for page in ("object-graph.md", "sklearn.md"))
+    for path in (SPEC.parent / "safemodel" / "adapters").rglob("*.py"):
+        for kind in X:
+            assert f"`{kind}`" in text, f"{path.name}: {kind}"

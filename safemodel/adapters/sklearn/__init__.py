@@ -3,7 +3,7 @@
 One table (`library.SCHEMAS`) audits what is saved and constructs what is loaded: for each class
 every attribute with its types, ranges and shapes, and the relations between objects that compiled
 code relies on. What it does not know is refused, at save with the path of the attribute. Outputs
-and continued training after a load are bit-identical. Implements docs/sklearn.md.
+and continued training after a load are bit-identical. Implements spec/sklearn.md.
 """
 
 from __future__ import annotations

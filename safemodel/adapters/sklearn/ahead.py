@@ -2,7 +2,7 @@
 
 A model with trees is not loaded whole. To read a small tensor, the whole chunk around it is read
 and verified: an archive could ask for its neighbours in a random order, and each chunk would be
-verified once a tensor. Implements "Trees" of docs/sklearn.md.
+verified once a tensor. Implements spec/sklearn.md, "Trees".
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ that is not like that (someone changed a tree) is stored tree by tree, like any 
 
 Fields of `trees` in the node of the ensemble: `class`; `common`, attributes that all trees have
 equal; `copied`, those among them of which each tree has its own copy; `features`, `classes`;
-tensors `counts`, `depths`, `seeds` (I64), `nodes`, `values`. Implements docs/sklearn.md, "Trees".
+tensors `counts`, `depths`, `seeds` (I64), `nodes`, `values`. Implements spec/sklearn.md, "Trees".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each kind of part is rebuilt by calling its class, from our table, with a few checked plain
 arguments. Functions are constants of a short hand-written list; nothing is looked up by a name
-from the data. Implements "Parts" of docs/sklearn.md.
+from the data. Implements spec/sklearn.md, "Estimators".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Estimators to nodes of an object graph: the half of the adapter that runs at save.
 
 Everything that is not an estimator goes through the kinds of the NumPy adapter; estimators, their
-parts, functions, sparse matrices and trees have kinds of their own (docs/sklearn.md, "Kinds").
+parts, functions, sparse matrices and trees have kinds of their own (spec/sklearn.md, "Estimators").
 """
 
 from __future__ import annotations

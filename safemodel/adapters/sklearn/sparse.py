@@ -2,7 +2,7 @@
 
 scipy's compiled loops trust their index arrays: an index out of range is a wild write. So every
 index is checked here, and scipy's cached claims about order are left out: it finds them again.
-Implements "Sparse matrices" of docs/sklearn.md.
+Implements spec/sklearn.md, "Sparse matrices".
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ and feature numbers without a look: so each block of rows is audited here, while
 Every inner node has two children behind it, every node but the root exactly one parent, every
 feature exists, and `max_depth` is the depth (a path is written into memory of that length).
 
-Implements "Trees" of docs/sklearn.md.
+Implements spec/sklearn.md, "Trees".
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A dict from strings to integers, or a list of strings, with at least 1,024 entries is stored as one
 text (`words`, UTF-8), the number of characters of each word (`lengths`, I64), and for a dict its
 values (`columns`, I64; `numpy` when they are numpy.int64). Order is kept. Implements
-docs/sklearn.md, "Vocabularies".
+spec/sklearn.md, "Vocabularies".
 """
 
 from __future__ import annotations

@@ -47,9 +47,7 @@ class MemoryBundle:
         one = self.stored[name]
         return Tensor(name, one.dtype, one.shape, memoryview(bytearray(one.data)))
 
-    def rows(
-        self, name: str, start: int, stop: int, *, into: memoryview | None = None
-    ) -> Tensor:
+    def rows(self, name: str, start: int, stop: int, *, into: memoryview | None = None) -> Tensor:
         del into  # a reader may fill it, and need not
         one = self.stored[name]
         assert 0 <= start <= stop <= one.shape[0]

@@ -147,7 +147,10 @@ def text_of_files(path: str, files: VerifiedFiles, report: Report) -> str:
     signed = f"signed by {names_of(files.signers)}" if files.signers else _NOBODY
     verdict = report.good("verified") if files.signers else f"intact, {report.bad('not verified')}"
     # Also with --name: it says whose keys count, and there is no name to compare it with.
-    return f"{escape(path)}: {verdict}: {signed}, name not checked, {count}, {size}"
+    facts = [signed, "name not checked", count, size]
+    if files.skipped:
+        facts.append(f"not covered: {', '.join(files.skipped)}")
+    return f"{escape(path)}: {verdict}: {', '.join(facts)}"
 
 
 def fields_of_files(path: str, files: VerifiedFiles) -> dict[str, object]:
@@ -161,4 +164,5 @@ def fields_of_files(path: str, files: VerifiedFiles) -> dict[str, object]:
         "name_checked": False,
         "files": len(files.files),
         "size": sum(files.files.values()),
+        "not_covered": list(files.skipped),
     }

@@ -227,6 +227,10 @@ def test_plain_folder_with_a_detached_signature(run, tmp_path) -> None:
     assert "name not checked" in named.out
     document = run("verify", folder, "--signature", signature, "--format", "json").document
     assert document["results"][0]["files"] == 2
+    assert document["results"][0]["not_covered"] == []
+    (folder / ".git").mkdir()
+    covered = run("verify", folder, "--signature", signature)
+    assert (covered.code, "not covered: .git" in covered.out) == (0, True)
     flip(folder / "model.bin", 4000)
     result = run("verify", folder, "--signature", signature)
     assert result.code == 1

@@ -59,11 +59,10 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(group: Group, folder: Path, rounds: int) -> dict[str, list[dict[str, float]]]:
     results: dict[str, list[dict[str, float]]] = {case: [] for case in group.cases}
-    for number in range(rounds + 1):
+    for number in range(1, rounds + 1):
         for case in group.cases:
             found = _run(case, folder)
-            if number:  # the first round warms the page cache and is not counted
-                results[case].append(found)
+            results[case].append(found)
             shown = " ".join(f"{key} {value:.4f}" for key, value in found.items())
             print(f"{group.name} {number} {case}: {shown}", file=sys.stderr, flush=True)
             for path in folder.glob("out*"):  # what was written must not crowd the page cache

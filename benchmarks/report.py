@@ -36,7 +36,8 @@ def write(
     lines = [
         "# Results",
         "",
-        f"Made by `{command}` on {machine}, files in the page cache. Medians over",
+        f"Made by `{command}`",
+        f"on {machine}, files in the page cache. Medians over",
         "rounds in which the cases of a group took turns, each the best of three runs in a process",
         "of its own; ratios are medians of the ratios within a round. Every writer ends with",
         "fsync. `model_signing` is timed as a whole process, the others after imports. For",
@@ -64,7 +65,8 @@ def _plot(path: Path, groups: list[Any], results: dict[str, Results]) -> None:
     )
     for axis, group in zip(axes, groups, strict=True):
         cases = list(reversed(group.cases))
-        medians = [statistics.median(run["seconds"] for run in results[case]) for case in cases]
+        found = results[group.name]
+        medians = [statistics.median(run["seconds"] for run in found[case]) for case in cases]
         ours = ["#2a6f97" if "safemodel" in case else "#b0b7bf" for case in cases]
         bars = axis.barh(cases, medians, color=ours)
         axis.bar_label(bars, [f"{value:.3g} s" for value in medians], padding=3, fontsize=8)

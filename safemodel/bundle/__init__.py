@@ -17,6 +17,8 @@ from safemodel.errors import GitLfsPointerError, NotABundleError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.bundle.chunks import Progress
+    from safemodel.bundle.copy import pack as pack
+    from safemodel.bundle.copy import unpack as unpack
     from safemodel.bundle.detached import VerifiedFiles
     from safemodel.bundle.verified import VerifiedBundle
     from safemodel.trust.keys import SigningKey
@@ -150,40 +152,10 @@ def sign(
     )
 
 
-def pack(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    *,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> str:
-    """Make an archive of a bundle in a folder, and return its bundle digest.
-
-    Digests are checked on the way, signatures are not.
-
-    Raises:
-        SourceError: `target` is there already, or a disk refuses.
-        FormatError, DigestMismatchError: the folder is not an intact bundle.
-    """
+def __getattr__(name: str) -> object:
+    """Import `pack` and `unpack` when they are first used (PEP 562)."""
+    if name not in ("pack", "unpack"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from safemodel.bundle import copy
 
-    return copy.pack(os.fspath(source), os.fspath(target), overwrite=overwrite, progress=progress)
-
-
-def unpack(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    *,
-    progress: Progress | None = None,
-) -> str:
-    """Make a folder of a bundle in an archive, and return its bundle digest.
-
-    Digests are checked on the way, signatures are not.
-
-    Raises:
-        SourceError: `target` is there already, or a disk refuses.
-        FormatError, DigestMismatchError: the archive is not an intact bundle.
-    """
-    from safemodel.bundle import copy
-
-    return copy.unpack(os.fspath(source), os.fspath(target), progress=progress)
+    return copy.pack if name == "pack" else copy.unpack

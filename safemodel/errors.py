@@ -36,6 +36,11 @@ Any bytes in any file of a bundle raise one of these and nothing else. The class
           . NotAllowedError        something that only the caller can allow
         - StateMismatchError       the state does not fit the object given as `into=`
         - MissingLibraryError      the framework is not installed                           (exit 2)
+      + LegacyError                a legacy file that could not be read as far as it goes   (exit 2)
+        - DamagedError             bytes that the format does not permit, or that are missing
+        - BudgetError              larger, deeper, longer or more than a scan may take
+        - UnreadableError          recognised, but no reader is at hand: encrypted, rare, ...
+      + BlockedError               the guard stopped a load                                 (exit 1)
 """
 
 from __future__ import annotations
@@ -229,3 +234,40 @@ class MissingLibraryError(AdapterError):
     """The framework that the adapter needs is not installed."""
 
     exit_code = 2
+
+
+class LegacyError(SafemodelError):
+    """A legacy file could not be read. The scanner turns it into a 9xx finding.
+
+    `offset` is the first byte that was not understood, in the innermost content.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        place: str | None = None,
+        hint: str | None = None,
+        offset: int | None = None,
+    ) -> None:
+        super().__init__(message, path=path, place=place, hint=hint)
+        self.offset = offset
+
+
+class DamagedError(LegacyError):
+    """The bytes are not what the format permits, or end before they should."""
+
+
+class BudgetError(LegacyError):
+    """Reading on would pass a budget: bytes, ratio, members, depth, opcodes, seconds."""
+
+
+class UnreadableError(LegacyError):
+    """The format is recognised and can't be read: encrypted, rare, or a library is missing."""
+
+
+class BlockedError(SafemodelError):
+    """The guard stopped a load, before what it would have run (docs/guard.md)."""

@@ -1,0 +1,99 @@
+"""How much one file may cost: seconds, bytes, members, depth, opcodes.
+
+A `Budget` is made for each file that is scanned, and shared by everything nested in it. Passing it
+is a finding (SM902), and what was not read is never called harmless.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from safemodel.errors import BudgetError
+from safemodel.limits import GIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one file.
+
+    Attributes:
+        seconds: of wall-clock time.
+        inflated: bytes that may come out of decompressors, together.
+        ratio: the same, in multiples of the file's size; the larger of `GIB` and this counts.
+        members: of all containers together.
+        depth: of containers in one another.
+        opcodes: of all pickles together.
+        findings: that are reported one by one.
+    """
+
+    seconds: float = 120.0
+    inflated: int = 256 * GIB
+    ratio: int = 1000
+    members: int = 200_000
+    depth: int = 8
+    opcodes: int = 2_000_000_000
+    findings: int = 1_000
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+class Budget:
+    """What is left of the limits for one file."""
+
+    __slots__ = ("_deadline", "inflated", "inflated_limit", "limits", "members", "opcodes")
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, size: int | None = None) -> None:
+        self.limits = limits
+        self.inflated = 0
+        self.members = 0
+        self.opcodes = 0
+        self.inflated_limit = min(limits.inflated, max(GIB, (size or 0) * limits.ratio))
+        self._deadline = time.monotonic() + limits.seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline; may be negative."""
+        return self._deadline - time.monotonic()
+
+    def check_time(self) -> None:
+        """Raises:
+        BudgetError: the deadline has passed.
+        """
+        if self.seconds_left < 0:
+            raise BudgetError(f"took longer than {self.limits.seconds:g} seconds")
+
+    def inflate(self, count: int) -> None:
+        """Account for bytes that came out of a decompressor; called for each piece.
+
+        Raises:
+            BudgetError: too many, or too late.
+        """
+        self.inflated += count
+        if self.inflated > self.inflated_limit:
+            raise BudgetError(f"inflates to more than {self.inflated_limit} bytes")
+        self.check_time()
+
+    def member(self) -> None:
+        """Account for one more nested member.
+
+        Raises:
+            BudgetError: too many, or too late.
+        """
+        self.members += 1
+        if self.members > self.limits.members:
+            raise BudgetError(f"holds more than {self.limits.members} members")
+        self.check_time()
+
+    def spend_opcodes(self, count: int) -> None:
+        """Account for opcodes that a pickle machine ran.
+
+        Raises:
+            BudgetError: too many, or too late.
+        """
+        self.opcodes += count
+        if self.opcodes > self.limits.opcodes:
+            raise BudgetError(f"holds more than {self.limits.opcodes} pickle opcodes")
+        self.check_time()

@@ -1,0 +1,35 @@
+"""One handler for each format: facts to findings. `HANDLERS` says which module has which.
+
+A handler is a module with
+
+    def scan(content: Content, scope: Scope) -> bool
+
+which returns whether the content is of that format; if not, it reports nothing. It raises only
+`LegacyError`, and what it found before stays reported. It accounts for every byte of the content:
+what no loader of that format reads is a finding.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from safemodel.legacy.content import Content
+    from safemodel.scan.scope import Scope
+
+# format -> module of this package; imported when the format is met
+HANDLERS: Final[dict[str, str]] = {
+    "pickle": "pickle",
+}
+
+
+class Handler(Protocol):
+    """What a handler's module has. (Modules are checked against it by the tests.)"""
+
+    def scan(self, content: Content, scope: Scope) -> bool: ...
+
+
+def handler(name: str) -> Handler:
+    """The module that handles a format of the table."""
+    return cast(Handler, importlib.import_module(f"{__name__}.{HANDLERS[name]}"))

@@ -1,0 +1,16 @@
+"""All rules, by id (spec/rules.md is written from this table).
+
+A rule lives in the module of its family; ids are never used again for something else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from safemodel.report.model import Rule
+from safemodel.scan.rules import unread
+
+# Part of every cache key: raise it when a change of rules or tables may change a report.
+RULESET: Final = "2026.11.1"
+
+RULES: Final[dict[str, Rule]] = {rule.id: rule for family in (unread,) for rule in family.RULES}

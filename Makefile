@@ -71,7 +71,8 @@ $(VENV)/stamp: $(REQUIREMENTS) | check-python
 	@echo "making $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python $(PIP_INSTALL) --upgrade 'pip>=25.1'
-	@$(BIN)/python $(PIP_INSTALL) --editable '.[numpy,sklearn]' --group dev
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[fickling,hdf5,numpy,sklearn]' --group dev \
+	    --group test-models
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && \
 	    { $(BIN)/python $(PIP_INSTALL) --group test-torch || \
 	      echo "no CPU build of torch at hand: its tests will be skipped" >&2; } || true

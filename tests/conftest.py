@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,13 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Fail when a library is missing that SAFEMODEL_TEST_REQUIRE names; else its tests skip."""
+    """Fail when a library or program of SAFEMODEL_TEST_REQUIRE is missing; else tests skip."""
     required = [name for name in os.environ.get("SAFEMODEL_TEST_REQUIRE", "").split(",") if name]
-    missing = [name for name in required if importlib.util.find_spec(name) is None]
+    missing = [
+        name
+        for name in required
+        if importlib.util.find_spec(name) is None and shutil.which(name) is None
+    ]
     if missing:
         raise pytest.UsageError(f"required by SAFEMODEL_TEST_REQUIRE: {', '.join(missing)}")
 

@@ -41,24 +41,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    report = output.Report.of_arguments(arguments)
+    out = output.Output.of_arguments(arguments)
     try:
         options = parser.parse(arguments)
-        report = output.Report.of_options(options)
-        code: int = options.run(options, report)
-        report.finish()
+        out = output.Output.of_options(options)
+        code: int = options.run(options, out)
+        out.finish()
     except SystemExit as stop:  # argparse, after --help and --version
         code = stop.code if isinstance(stop.code, int) else NOT_ANSWERED
     except SafemodelError as error:
-        code = report.failed(error)
+        code = out.failed(error)
     except MemoryError:
-        code = report.failed(UsageError("there is not enough memory for this"))
+        code = out.failed(UsageError("there is not enough memory for this"))
     except (KeyboardInterrupt, OSError):
         raise
     except Exception as error:
         if os.environ.get("SAFEMODEL_DEBUG"):
             raise
-        code = report.failed(_internal(error))
+        code = out.failed(_internal(error))
     return code
 
 

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from safemodel.cli.output import Report
+from safemodel.cli.output import Output
 
 EXAMPLES = """\
   source <(safemodel completion bash)
@@ -33,14 +33,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=tuple(SHELLS))
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Print the script."""
     from safemodel.cli.parser import VERBS, build
 
     parser = build(everything=True)
     verbs = {name: tuple(_options(child)) for name, child in _children(parser)}
     words = {name: _words(child) for name, child in _children(parser)}
-    report.line(SHELLS[options.shell](VERBS, verbs, words).rstrip("\n"))
+    out.line(SHELLS[options.shell](VERBS, verbs, words).rstrip("\n"))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from safemodel.cli import options as shared
-from safemodel.cli.output import Report, escape
+from safemodel.cli.output import Output, escape
 from safemodel.errors import SafemodelError
 
 EXAMPLES = """\
@@ -22,22 +22,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Make the key if there is none, and say where everything is."""
     from safemodel.trust import store
 
     there = _exists()
-    key = shared.own_signer(report).public_key
+    key = shared.own_signer(out).public_key
     folder = store.config_dir()
     if options.output is not None:
         key.save(options.output)
-    report.line(f"key id         {key.algorithm}:{key.key_id}")
-    report.line(f"configuration  {escape(str(folder))}")
+    out.line(f"key id         {key.algorithm}:{key.key_id}")
+    out.line(f"configuration  {escape(str(folder))}")
     if options.output is not None:
-        report.line(f"public key     {escape(options.output)}")
+        out.line(f"public key     {escape(options.output)}")
     for line in _NEXT:
-        report.line(line)
-    report.document(
+        out.line(line)
+    out.document(
         {
             "created": not there,
             "algorithm": key.algorithm,

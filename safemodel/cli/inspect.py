@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from safemodel.cli import options as shared
-from safemodel.cli.output import Report, error_fields
+from safemodel.cli.output import Output, error_fields
 from safemodel.cli.source import locate, shown, source_of
 from safemodel.errors import SafemodelError, VerificationError
 
@@ -59,28 +59,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shared.add_output(parser, report_file=True)
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Show the bundle. Exit code 1 if it is not what --trust, --name, ... asked for."""
     from safemodel.cli import inspect_json, inspect_text
 
     shared.check_model(options)
     view = look(options)
-    report.document(inspect_json.document(view))
-    if report.rich:
+    out.document(inspect_json.document(view))
+    if out.rich:
         from safemodel.cli import inspect_rich
 
-        inspect_rich.show(view, report, everything=options.all)
-    elif not report.json:
-        for line in inspect_text.lines(view, report, everything=options.all):
-            report.line(line)
+        inspect_rich.show(view, out, everything=options.all)
+    elif not out.json:
+        for line in inspect_text.lines(view, out, everything=options.all):
+            out.line(line)
     asked = options.trust or options.name or options.version or options.digest
     if view.refusal is None:
         return 0
     if asked:
-        report.error(view.refusal)
+        out.error(view.refusal)
         return view.refusal.exit_code
     if view.refusal.hint:
-        report.note(view.refusal.hint)
+        out.note(view.refusal.hint)
     return 0
 
 

@@ -15,13 +15,13 @@ from rich.text import Text
 
 from safemodel.cli import inspect_text
 from safemodel.cli.inspect import View
-from safemodel.cli.output import Report
+from safemodel.cli.output import Output
 
 
-def show(view: View, report: Report, *, everything: bool) -> None:
+def show(view: View, out: Output, *, everything: bool) -> None:
     """Draw the view."""
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    report.line(inspect_text.verdict(view, report))
+    out.line(inspect_text.verdict(view, out))
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")

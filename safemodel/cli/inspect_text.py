@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from safemodel.cli.arrays import arrays_of, real_names
 from safemodel.cli.inspect import View
-from safemodel.cli.output import Report, count_text, escape, size_text
+from safemodel.cli.output import Output, count_text, escape, size_text
 from safemodel.cli.signers import name_of, names_of, time_text
 from safemodel.format.metadata import Reference
 from safemodel.format.weights import TensorInfo
@@ -24,29 +24,29 @@ _LABEL = 14
 Row = tuple[str, str]
 
 
-def lines(view: View, report: Report, *, everything: bool = False) -> Iterator[str]:
+def lines(view: View, out: Output, *, everything: bool = False) -> Iterator[str]:
     """All lines of the view."""
-    yield verdict(view, report)
+    yield verdict(view, out)
     yield ""
     for label, value in facts(view):
-        yield f"{report.strong(label.ljust(_LABEL))}{value}"
+        yield f"{out.strong(label.ljust(_LABEL))}{value}"
     if view.manifest.files:
         yield ""
-        yield from _columns(members(view), report)
+        yield from _columns(members(view), out)
     if view.tensors:
         yield ""
-        yield from _columns(tensors(view, everything=everything), report)
+        yield from _columns(tensors(view, everything=everything), out)
 
 
-def verdict(view: View, report: Report) -> str:
+def verdict(view: View, out: Output) -> str:
     """What of the rest may be believed: the first line."""
     path = escape(view.path)
     if view.refusal is not None:
         place = f"{view.refusal.place}: " if view.refusal.place else ""
-        return f"{path}: {report.bad('not verified')}: {escape(place + view.refusal.message)}"
+        return f"{path}: {out.bad('not verified')}: {escape(place + view.refusal.message)}"
     if not view.signers:
-        return f"{path}: {report.bad('not verified')}: nobody's signature was asked for"
-    signed = f"{report.good('verified')}: manifest signed by {names_of(view.signers)}"
+        return f"{path}: {out.bad('not verified')}: nobody's signature was asked for"
+    signed = f"{out.good('verified')}: manifest signed by {names_of(view.signers)}"
     name = "" if view.name_checked else ", name not checked"
     return f"{path}: {signed}{name}; payload not read: `safemodel verify` reads it"
 
@@ -189,7 +189,7 @@ def is_size(cell: str) -> bool:
     return cell[:1].isdigit() and cell.endswith("B")
 
 
-def _columns(table: Iterator[tuple[str, ...]], report: Report) -> Iterator[str]:
+def _columns(table: Iterator[tuple[str, ...]], out: Output) -> Iterator[str]:
     """Lines of a table whose first row is the head; sizes are aligned to the right."""
     rows = list(table)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -199,4 +199,4 @@ def _columns(table: Iterator[tuple[str, ...]], report: Report) -> Iterator[str]:
             for cell, width in zip(row, widths, strict=True)
         ]
         text = "  ".join(cells).rstrip()
-        yield text if index else report.strong(text)
+        yield text if index else out.strong(text)

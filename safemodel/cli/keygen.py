@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from safemodel.cli import options as shared
-from safemodel.cli.output import Report, escape
+from safemodel.cli.output import Output, escape
 from safemodel.errors import KeyFileError, UsageError
 
 EXAMPLES = """\
@@ -46,7 +46,7 @@ def public_path(path: str) -> str:
     return path.removesuffix(".key") + ".pub"
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Make the key pair."""
     from safemodel.trust.keys import Signer
 
@@ -67,10 +67,10 @@ def run(options: argparse.Namespace, report: Report) -> int:
         os.unlink(options.output)
         raise
     key = signer.public_key
-    report.line(f"private key  {escape(options.output)} (keep it to yourself)")
-    report.line(f"public key   {escape(public)} (give it to whoever loads your models)")
-    report.line(f"key id       {key.algorithm}:{key.key_id}")
-    report.document(
+    out.line(f"private key  {escape(options.output)} (keep it to yourself)")
+    out.line(f"public key   {escape(public)} (give it to whoever loads your models)")
+    out.line(f"key id       {key.algorithm}:{key.key_id}")
+    out.document(
         {
             "private_key": options.output,
             "public_key": public,

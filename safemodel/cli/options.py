@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from safemodel.cli.output import Report, escape, is_terminal, key_text
+from safemodel.cli.output import Output, escape, is_terminal, key_text
 from safemodel.errors import KeyFileError, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add_output(parser: argparse.ArgumentParser, *, report_file: bool = False) ->
     )
     if report_file:
         group.add_argument(
-            "-o", "--output", dest="report", metavar="FILE", help="write the result to FILE"
+            "-o", "--output", dest="destination", metavar="FILE", help="write the result to FILE"
         )
     group.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="default: auto"
@@ -166,7 +166,7 @@ def ask_password(prompt: str) -> str:
     return password
 
 
-def own_signer(report: Report) -> Signer:
+def own_signer(out: Output) -> Signer:
     """The user's own key, made when there is none yet.
 
     Raises:
@@ -174,7 +174,7 @@ def own_signer(report: Report) -> Signer:
     """
     from safemodel.trust import store
 
-    signer = store.own_signer(create=True, notice=report.note)
+    signer = store.own_signer(create=True, notice=out.note)
     if signer is None:
         folder = store.config_dir()
         reason = "no home folder to make one in" if folder is None else f"{folder} can't be written"

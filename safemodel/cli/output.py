@@ -127,7 +127,7 @@ def _print_to_stderr(word: str, message: str, code: str, color: str) -> None:
         print(f"safemodel: {label} {escape(message)}", file=sys.stderr, flush=True)
 
 
-class Report:
+class Output:
     """Where the result of one command goes: text or one JSON document, to stdout or a file."""
 
     def __init__(
@@ -148,19 +148,19 @@ class Report:
         self._document: dict[str, object] | None = None
 
     @classmethod
-    def of_options(cls, options: argparse.Namespace) -> Report:
-        """The report that parsed options ask for."""
+    def of_options(cls, options: argparse.Namespace) -> Output:
+        """What parsed options ask for."""
         return cls(
             json=getattr(options, "format", "text") == "json",
             verb=options.verb,
             color=getattr(options, "color", "auto"),
-            destination=getattr(options, "report", None),
+            destination=getattr(options, "destination", None),
             quiet=getattr(options, "quiet", False),
         )
 
     @classmethod
-    def of_arguments(cls, arguments: list[str]) -> Report:
-        """The report for a command line that could not be parsed: its errors come as text."""
+    def of_arguments(cls, arguments: list[str]) -> Output:
+        """The output for a command line that could not be parsed: its errors come as text."""
         choice = "never" if "--color=never" in arguments else "auto"
         return cls(color=choice)
 

@@ -7,7 +7,7 @@ import os
 from functools import partial
 
 from safemodel.cli import options as shared
-from safemodel.cli.output import Report, escape, size_text
+from safemodel.cli.output import Output, escape, size_text
 from safemodel.cli.progress import Progress
 from safemodel.cli.source import beside, check_place, size_of
 
@@ -29,18 +29,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Pack."""
     from safemodel import bundle
 
     target = options.output or beside(options.path, SUFFIX, "-o FILE")
     check_place(target)
     size_now = partial(size_of, options.path)
-    with Progress("packing", options.path, size_now, report.quiet) as progress:
+    with Progress("packing", options.path, size_now, out.quiet) as progress:
         bundle.pack(options.path, target, overwrite=options.force, progress=progress)
     digest = bundle.inspect(target).digest  # of what was written, not of what is at `path` by now
     size = os.path.getsize(target)
     facts = f"{size_text(size)}, digest {digest[:16]}, signatures not checked"
-    report.line(f"{escape(target)}: {facts}")
-    report.document({"path": target, "size": size, "digest": digest})
+    out.line(f"{escape(target)}: {facts}")
+    out.document({"path": target, "size": size, "digest": digest})
     return 0

@@ -8,7 +8,7 @@ import os
 from typing import Final, NoReturn, Protocol, cast
 
 import safemodel
-from safemodel.cli.output import Report
+from safemodel.cli.output import Output
 from safemodel.errors import UsageError
 
 # In the order of the journey.
@@ -42,7 +42,7 @@ class Verb(Protocol):
 
     def configure(self, parser: argparse.ArgumentParser) -> None: ...
 
-    def run(self, options: argparse.Namespace, report: Report) -> int: ...
+    def run(self, options: argparse.Namespace, out: Output) -> int: ...
 
 
 class Parser(argparse.ArgumentParser):

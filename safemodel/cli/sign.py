@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from safemodel.cli import options as shared
-from safemodel.cli.output import Report, escape
+from safemodel.cli.output import Output, escape
 from safemodel.cli.progress import Progress
 from safemodel.cli.signers import time_text
 from safemodel.cli.source import SIGNATURE_ENDING, beside, size_of
@@ -74,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Sign."""
     from safemodel import bundle
 
@@ -83,15 +83,15 @@ def run(options: argparse.Namespace, report: Report) -> int:
     if options.signer:
         signers = [shared.load_signer(source, options) for source in options.signer]
     else:
-        signers = [shared.own_signer(report)]
+        signers = [shared.own_signer(out)]
     if held is not None:
-        _advise(options.path, report)
+        _advise(options.path, out)
     detached: str | None = options.signature
     if held is None and detached is None:
         detached = beside(options.path, SIGNATURE_ENDING, "--signature FILE")
     earlier = list(_earlier(detached, held or {}, signers, oms=options.oms))
     size = partial(size_of, options.path)
-    with Progress("signing", options.path, size, report.quiet) as progress:
+    with Progress("signing", options.path, size, out.quiet) as progress:
         files = bundle.sign(
             options.path,
             signers,
@@ -102,14 +102,14 @@ def run(options: argparse.Namespace, report: Report) -> int:
             progress=progress,
         )
     for what, data in earlier:
-        report.note(f"replaced {what}{_ending_before(data, expires)}")
+        out.note(f"replaced {what}{_ending_before(data, expires)}")
     kind = _kind_of(detached, oms=options.oms)
     who = " and ".join(shared.shown_key(signer.public_key) for signer in signers)
     what = f"{'an OMS' if kind == 'oms' else 'a manifest'} statement"
     if detached is not None:
         what += f" in {detached}"
-    report.line(f"{escape(options.path)}: signed by {who}: {escape(what)}")
-    report.document(
+    out.line(f"{escape(options.path)}: signed by {who}: {escape(what)}")
+    out.document(
         {
             "path": options.path,
             "kind": kind,
@@ -150,7 +150,7 @@ def _kind_of(detached: str | None, *, oms: bool) -> str:
     return detached_claim(read_signature(detached), file=detached).kind
 
 
-def _advise(path: str, report: Report) -> None:
+def _advise(path: str, out: Output) -> None:
     """Say what a signature means, where nobody who is trusted has signed before."""
     from safemodel import bundle
 
@@ -158,7 +158,7 @@ def _advise(path: str, report: Report) -> None:
         bundle.open_bundle(path).close()
     except VerificationError as error:
         how = next((how for kind, how in _HOW.items() if isinstance(error, kind)), "")
-        report.note(
+        out.note(
             f"{error.message}; your signature will vouch for every byte of it: "
             f"run `safemodel verify{how}` first"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from safemodel import limits
 from safemodel.cli import options as shared
-from safemodel.cli.output import Report, escape, key_text
+from safemodel.cli.output import Output, escape, key_text
 from safemodel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,23 +64,23 @@ def _add_names(parser: argparse.ArgumentParser, *, required: bool, meaning: str)
     )
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Do the action."""
-    code: int = options.act(options, report)
+    code: int = options.act(options, out)
     return code
 
 
-def _add(options: argparse.Namespace, report: Report) -> int:
+def _add(options: argparse.Namespace, out: Output) -> int:
     from safemodel.trust import store
     from safemodel.trust.keys import PublicKey
 
     key = PublicKey.load(options.key)
     label = options.label or _label_of(options.key)
     trusted = store.add(key, tuple(options.names), label=label)
-    report.line(f"trusted: {text_of(trusted)}")
-    report.line(f"key id:  {key.algorithm}:{key.key_id}")
-    report.note("compare the key id with its owner, over another channel than the file's")
-    report.document({"keys": [fields_of(trusted)]})
+    out.line(f"trusted: {text_of(trusted)}")
+    out.line(f"key id:  {key.algorithm}:{key.key_id}")
+    out.note("compare the key id with its owner, over another channel than the file's")
+    out.document({"keys": [fields_of(trusted)]})
     return 0
 
 
@@ -94,7 +94,7 @@ def _label_of(source: str) -> str | None:
     return name if fits else None
 
 
-def _list(options: argparse.Namespace, report: Report) -> int:
+def _list(options: argparse.Namespace, out: Output) -> int:
     from safemodel.trust import store
 
     keys = sorted(
@@ -103,13 +103,13 @@ def _list(options: argparse.Namespace, report: Report) -> int:
     own = store.own_signer(create=False)
     if own is not None:
         key = own.public_key
-        report.line(f"{store.OWN_LABEL} ({key_text(key.algorithm, key.key_id)}): every name")
+        out.line(f"{store.OWN_LABEL} ({key_text(key.algorithm, key.key_id)}): every name")
     for trusted in keys:
-        report.line(text_of(trusted))
+        out.line(text_of(trusted))
     if own is None and not keys:
-        report.note("nobody is trusted yet: `safemodel init`, `safemodel trust add KEY.pub`")
+        out.note("nobody is trusted yet: `safemodel init`, `safemodel trust add KEY.pub`")
     own_key = own.public_key if own else None
-    report.document(
+    out.document(
         {
             "own_key": own_key and {"algorithm": own_key.algorithm, "key_id": own_key.key_id},
             "keys": [fields_of(trusted) for trusted in keys],
@@ -118,16 +118,16 @@ def _list(options: argparse.Namespace, report: Report) -> int:
     return 0
 
 
-def _remove(options: argparse.Namespace, report: Report) -> int:
+def _remove(options: argparse.Namespace, out: Output) -> int:
     from safemodel.trust import store
 
     key_id = _find(options.key)
     names = tuple(options.names) if options.names else None
     left = store.remove(key_id, names)
-    report.line(f"no longer trusted: {escape(options.key)}{_for(names)}")
+    out.line(f"no longer trusted: {escape(options.key)}{_for(names)}")
     if left is not None:
-        report.line(f"still trusted: {text_of(left)}")
-    report.document({"keys": [] if left is None else [fields_of(left)]})
+        out.line(f"still trusted: {text_of(left)}")
+    out.document({"keys": [] if left is None else [fields_of(left)]})
     return 0
 
 

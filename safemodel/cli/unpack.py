@@ -7,7 +7,7 @@ import os
 from functools import partial
 
 from safemodel.cli import options as shared
-from safemodel.cli.output import Report, escape
+from safemodel.cli.output import Output, escape
 from safemodel.cli.pack import SUFFIX
 from safemodel.cli.progress import Progress
 from safemodel.cli.source import check_place, size_of
@@ -28,18 +28,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Unpack."""
     from safemodel import bundle
 
     target = options.output or default_output(options.path)
     check_place(target)
     size_now = partial(size_of, options.path)
-    with Progress("unpacking", options.path, size_now, report.quiet) as progress:
+    with Progress("unpacking", options.path, size_now, out.quiet) as progress:
         bundle.unpack(options.path, target, progress=progress)
     digest = bundle.inspect(target).digest  # of what was written, not of what is at `path` by now
-    report.line(f"{escape(target)}: digest {digest[:16]}, signatures not checked")
-    report.document({"path": target, "digest": digest})
+    out.line(f"{escape(target)}: digest {digest[:16]}, signatures not checked")
+    out.document({"path": target, "digest": digest})
     return 0
 
 

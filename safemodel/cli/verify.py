@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from safemodel.cli import options as shared
-from safemodel.cli.output import Report, count_text, error_fields, escape, size_text
+from safemodel.cli.output import Output, count_text, error_fields, escape, size_text
 from safemodel.cli.progress import Progress
 from safemodel.cli.signers import names_of, signer_fields
 from safemodel.cli.source import SIGNATURE_ENDING, STDIN, locate, shown, size_of, source_of, stem
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shared.add_output(parser, report_file=True)
 
 
-def run(options: argparse.Namespace, report: Report) -> int:
+def run(options: argparse.Namespace, out: Output) -> int:
     """Verify each path."""
     if len(options.paths) > 1 and (options.signature or options.digest):
         raise UsageError("--signature and --digest are for one PATH at a time")
@@ -55,26 +55,26 @@ def run(options: argparse.Namespace, report: Report) -> int:
     results = []
     for path in options.paths:
         try:
-            results.append(_verify(path, options, trust, report))
+            results.append(_verify(path, options, trust, out))
             codes.append(0)
         except SafemodelError as error:
             locate(error, path)
-            report.error(error)
+            out.error(error)
             codes.append(error.exit_code)
             results.append({"path": shown(path), "ok": False, "error": error_fields(error)})
-    report.document({"ok": not any(codes), "results": results})
+    out.document({"ok": not any(codes), "results": results})
     return max(codes, key=_PRECEDENCE.__getitem__)
 
 
 def _verify(
-    path: str, options: argparse.Namespace, trust: Trust | None, report: Report
+    path: str, options: argparse.Namespace, trust: Trust | None, out: Output
 ) -> dict[str, object]:
     from safemodel import bundle
     from safemodel.bundle.verified import VerifiedBundle
 
     source = source_of(path)
     size = partial(size_of, path) if isinstance(source, str) else source.__len__
-    with Progress("verifying", shown(path), size, report.quiet) as progress:
+    with Progress("verifying", shown(path), size, out.quiet) as progress:
         try:
             verified = bundle.verify(
                 source,
@@ -90,9 +90,9 @@ def _verify(
             raise
     with verified:
         if isinstance(verified, VerifiedBundle):
-            report.line(text_of(shown(path), verified, report))
+            out.line(text_of(shown(path), verified, out))
             return fields_of(shown(path), verified)
-        report.line(text_of_files(path, verified, report))
+        out.line(text_of_files(path, verified, out))
         return fields_of_files(path, verified)
 
 
@@ -103,14 +103,14 @@ def _hint_at_signature(error: NotABundleError, path: str) -> None:
         error.hint = f"its signature may be {beside}: say --signature {beside}"
 
 
-def text_of(path: str, bundle: VerifiedBundle, report: Report) -> str:
+def text_of(path: str, bundle: VerifiedBundle, out: Output) -> str:
     """The verdict in one line."""
     metadata = bundle.manifest.metadata
     who = names_of(bundle.signers)
     if bundle.signers:
-        verdict = f"{report.good('verified')}: signed by {who}"
+        verdict = f"{out.good('verified')}: signed by {who}"
     else:
-        verdict = f"intact, {report.bad('not verified')}: {_NOBODY}"
+        verdict = f"intact, {out.bad('not verified')}: {_NOBODY}"
     name = " ".join(part for part in (metadata.name, metadata.version) if part) or "no name"
     if not bundle.name_checked:
         name += " (name not checked)"
@@ -140,12 +140,12 @@ def fields_of(path: str, bundle: VerifiedBundle) -> dict[str, object]:
     }
 
 
-def text_of_files(path: str, files: VerifiedFiles, report: Report) -> str:
+def text_of_files(path: str, files: VerifiedFiles, out: Output) -> str:
     """The verdict on plain files in one line."""
     count = count_text(len(files.files), "file")
     size = size_text(sum(files.files.values()))
     signed = f"signed by {names_of(files.signers)}" if files.signers else _NOBODY
-    verdict = report.good("verified") if files.signers else f"intact, {report.bad('not verified')}"
+    verdict = out.good("verified") if files.signers else f"intact, {out.bad('not verified')}"
     # Also with --name: it says whose keys count, and there is no name to compare it with.
     facts = [signed, "name not checked", count, size]
     if files.skipped:

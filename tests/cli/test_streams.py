@@ -192,7 +192,7 @@ def test_sizes(size, text) -> None:
 
 
 def test_interrupt_is_quiet(run, make, monkeypatch) -> None:
-    def interrupt(options, report):
+    def interrupt(options, out):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(safemodel.cli.verify, "run", interrupt)
@@ -201,7 +201,7 @@ def test_interrupt_is_quiet(run, make, monkeypatch) -> None:
 
 
 def test_program_error_is_no_traceback(run, make, monkeypatch) -> None:
-    def fail(options, report):
+    def fail(options, out):
         raise ZeroDivisionError("\x1b[31m")
 
     monkeypatch.setattr(safemodel.cli.verify, "run", fail)
@@ -215,7 +215,7 @@ def test_program_error_is_no_traceback(run, make, monkeypatch) -> None:
 
 
 def test_memory_error_is_not_answered(run, make, monkeypatch) -> None:
-    def fail(options, report):
+    def fail(options, out):
         raise MemoryError
 
     monkeypatch.setattr(safemodel.cli.verify, "run", fail)

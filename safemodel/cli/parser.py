@@ -18,6 +18,7 @@ VERBS: Final = {
     "sign": "sign a bundle, or any file or folder",
     "verify": "check who signed a model, and every byte of it",
     "inspect": "show what a bundle holds and who signed it",
+    "scan": "say what a file would do if something loaded it",
     "pack": "turn a bundle folder into an archive",
     "unpack": "turn an archive into a folder",
     "trust": "say whose models you accept: add, list, remove",

@@ -145,12 +145,19 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found in all files, in the order of their paths."""
+    """What was found in all files, in the order of their paths.
+
+    Attributes:
+        version, ruleset: of safemodel and of its rules and tables.
+        named: paths that the caller named, rather than a folder that they are in.
+        notes: what to know of the scan as a whole, such as a baseline entry that has expired.
+    """
 
     files: tuple[FileReport, ...]
     version: str
     ruleset: str
     named: frozenset[str] = field(default=frozenset())
+    notes: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -161,12 +168,14 @@ class Report:
         """0 yes, 1 no, 2 not answered (spec/cli.md, "Exit codes").
 
         1 if what was read has a finding at or above `fail_on`, else 2 if something was unread, or
-        was skipped although it was named directly or `strict` was asked for, else 0.
+        was skipped although it was named directly or `strict` was asked for, else 0. A baseline
+        that covers all that is unread of a file stands for having read it.
         """
         if any(f.severity >= fail_on and not f.unread for f in self.findings):
             return 1
         for file in self.files:
-            if file.status is Status.UNREAD:
+            covered = file.suppressed and not any(f.unread for f in file.findings)
+            if file.status is Status.UNREAD and not covered:
                 return 2
             if file.status is Status.SKIPPED and (strict or file.path in self.named):
                 return 2

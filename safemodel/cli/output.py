@@ -120,6 +120,7 @@ class Output:
         self._destination = destination
         self._lines: list[str] = []
         self._document: dict[str, object] | None = None
+        self._whole = ""
 
     @classmethod
     def of_options(cls, options: argparse.Namespace) -> Output:
@@ -177,6 +178,10 @@ class Output:
         """The result as JSON."""
         self._document = {"verb": self._verb, "ok": True, **fields}
 
+    def whole(self, text: str) -> None:
+        """The result as one document of another kind, with its last line feed."""
+        self._whole = text
+
     def note(self, message: str) -> None:
         """Something to know that is neither the result nor an error."""
         if not self.quiet:
@@ -201,7 +206,7 @@ class Output:
 
     def finish(self) -> None:
         """Write the document, or the file that was asked for."""
-        text = "".join(f"{line}\n" for line in self._lines)
+        text = self._whole or "".join(f"{line}\n" for line in self._lines)
         if self.json and self._document is not None:
             import json
 

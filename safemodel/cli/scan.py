@@ -76,13 +76,24 @@ def run(options: argparse.Namespace, out: Output) -> int:
 def _show(
     report: Report, fail_on: Severity, code: int, options: argparse.Namespace, out: Output
 ) -> None:
+    """Only the renderer that is asked for is imported."""
     from safemodel.scan.rules import RULES
 
     if options.format == "json":
         from safemodel.report import json_report
 
         out.document({"ok": not code, "fail_on": fail_on.label, **json_report.fields(report)})
-    else:
+    elif options.format == "sarif":
+        import os
+
+        from safemodel.report import sarif
+
+        out.whole(sarif.render(report, RULES, os.getcwd()))
+    elif options.format == "html":
+        from safemodel.report import html_report
+
+        out.whole(html_report.render(report, RULES))
+    elif not options.quiet:
         from safemodel.report import text
 
         def paint(word: str, role: str) -> str:

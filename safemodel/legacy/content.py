@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from safemodel.errors import BudgetError, DamagedError
+from safemodel.errors import BudgetError, DamagedError, LegacyError
 
 HEAD: Final = 1 << 16
 MAX_MATERIALISED: Final = 256 << 20
@@ -107,6 +107,14 @@ class Stream:
     def reader(self) -> Reader:
         return Reader(memoryview(b""), self._pieces())
 
+    def pieces(self) -> Iterator[bytes]:
+        """All of them, piece by piece, from the first byte.
+
+        Raises:
+            LegacyError: damaged, or beyond a budget; all before that was given.
+        """
+        return self._pieces()
+
 
 class Reader:
     """A window over content that moves forwards.
@@ -114,29 +122,76 @@ class Reader:
     `window` is what is at hand, `base` the offset in the content of its first byte. A parser keeps
     a position in the window, and asks for more when it comes to its end; over a `View` the window
     is everything and nothing is ever copied.
+
+    `position` is where parsers that share a reader hand it over to one another: an index in the
+    window, moved by `peek`, `read` and `advance` alone. `error` is what ended a stream early.
     """
 
-    __slots__ = ("_pieces", "base", "window")
+    __slots__ = ("_pieces", "base", "error", "position", "window")
 
     def __init__(self, window: memoryview, pieces: Iterator[bytes] | None = None) -> None:
         self.window = window
         self.base = 0
+        self.position = 0
+        self.error: LegacyError | None = None
         self._pieces = pieces
+
+    @property
+    def offset(self) -> int:
+        """Of `position`, in the content."""
+        return self.base + self.position
+
+    @property
+    def whole(self) -> bool:
+        """Whether the window reaches to the end of the content."""
+        return self._pieces is None
+
+    def peek(self, count: int) -> memoryview:
+        """The next `count` bytes, fewer where the content ends, without going on."""
+        self.position = self.need(self.position, count)
+        return self.window[self.position : self.position + count]
+
+    def read(self, count: int) -> memoryview:
+        """The next `count` bytes, and go on behind them.
+
+        Raises:
+            DamagedError: the content ends earlier.
+        """
+        found = self.peek(count)
+        if len(found) < count:
+            raise self.error or DamagedError(
+                f"ends {count - len(found)} bytes before its content does", offset=self.offset
+            )
+        self.position += count
+        return found
+
+    def advance(self, count: int) -> None:
+        """Go over `count` bytes without keeping them.
+
+        Raises:
+            DamagedError: the content ends earlier.
+        """
+        self.position = self.skip(self.position, count)
 
     def need(self, position: int, count: int) -> int:
         """Make `count` bytes from `position` (in the window) available, if there are as many.
 
         What is before `position` may be dropped. Returns the new position of the same byte; the
         caller compares `len(window) - position` with `count` to see whether the content ended.
+        Where a stream breaks, what came before is kept, and `error` says why it ends.
         """
         if len(self.window) - position >= count or self._pieces is None:
             return position
         kept = bytearray(self.window[position:])
-        for piece in self._pieces:
-            kept += piece
-            if len(kept) >= count:
-                break
-        else:
+        try:
+            for piece in self._pieces:
+                kept += piece
+                if len(kept) >= count:
+                    break
+            else:
+                self._pieces = None
+        except LegacyError as error:
+            self.error = error
             self._pieces = None
         self.base += position
         self.window = memoryview(kept)

@@ -106,6 +106,11 @@ class Scope:
         message = error.message if error.place is None else f"{error.place}: {error.message}"
         self.find(rule, message, offset=error.offset, remedy=error.hint or "")
 
+    def fits(self, name: str) -> None:
+        """Note that the content is of a format, for `FileReport.formats`."""
+        if name not in self._record.formats:
+            self._record.formats.append(name)
+
     def scan(self, name: str, content: Content, formats: Sequence[str] | None = None) -> bool:
         """Scan a member: by every format that its bytes suggest, or by `formats` alone.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # format -> module of this package; imported when the format is met
 HANDLERS: Final[dict[str, str]] = {
     "pickle": "pickle",
+    "zip": "zip",
 }
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from safemodel.report.model import Rule
-from safemodel.scan.rules import unread
+from safemodel.scan.rules import containers, unread
 
 # Part of every cache key: raise it when a change of rules or tables may change a report.
 RULESET: Final = "2026.11.1"
 
-RULES: Final[dict[str, Rule]] = {rule.id: rule for family in (unread,) for rule in family.RULES}
+RULES: Final[dict[str, Rule]] = {rule.id: rule for family in (containers, unread) for rule in family.RULES}

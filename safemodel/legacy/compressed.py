@@ -1,0 +1,223 @@
+"""Compressed streams to the pieces that come out of them, and what belongs to no stream.
+
+Several streams one after another are one content, as their readers have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from safemodel.errors import BudgetError, DamagedError, LegacyError
+from safemodel.legacy.codecs import MAGIC, MAX_DICTIONARY, Codec, Decoder, Lz4Legacy
+from safemodel.limits import MIB
+
+if TYPE_CHECKING:
+    from safemodel.legacy.content import Content
+
+PIECE: Final = 1 * MIB  # what comes out at a time, at most, but for zstd
+
+
+class Inflated:
+    """The content of compressed streams: `pieces` gives it, from the beginning at each call.
+
+    Attributes:
+        ended: whether some run of `pieces` came to the end of the last stream.
+        trailing: the offset in the source of the first byte behind the last stream, if there is
+            one; known once `ended`.
+        size: how many bytes came out; known once `ended`.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        source: Content,
+        spend: Callable[[int], None],
+        *,
+        make: Callable[[], Decoder] | None = None,
+    ) -> None:
+        """`spend` is told how many bytes came out, piece by piece; `make` replaces the decoder.
+
+        Raises:
+            UnreadableError: the library for this kind is missing.
+        """
+        self._codec = Codec(kind)
+        self._source = source
+        self._spend = spend
+        self._make = make or self._codec.decoder
+        self._make_careful = make or partial(self._codec.decoder, careful=True)
+        self.ended = False
+        self.trailing: int | None = None
+        self.size = 0
+
+    def pieces(self) -> Iterator[bytes]:
+        """What comes out, in pieces.
+
+        Raises:
+            DamagedError: damaged or cut off; all before that was given.
+            BudgetError: from `spend`, or a dictionary that is too large.
+        """
+        feed = _Feed(self._source, self._codec.feed)
+        size = 0
+        while True:
+            begun, given = feed.offset, 0
+            try:
+                for piece in self._stream(feed, self._make(), lambda: PIECE):
+                    given += len(piece)
+                    yield piece
+            except DamagedError:
+                careful = _Careful(self._source, self._codec, begun, feed.taken, given)
+                feed = careful.feed
+                for piece in self._stream(feed, self._make_careful(), careful.wanted):
+                    if piece := careful.fresh(piece):
+                        yield piece
+                given = careful.out
+            size += given
+            if not self._another(feed):
+                break
+        self.trailing = feed.offset if feed.peek(1) else None
+        self.size = size
+        self.ended = True
+
+    def _another(self, feed: _Feed) -> bool:
+        """Whether another stream follows. gzip goes over zero bytes, xz over four at a time."""
+        kind = self._codec.kind
+        if kind in ("gzip", "xz"):
+            feed.skip_zeros(1 if kind == "gzip" else 4)
+        magic = MAGIC[kind]
+        return bool(magic) and feed.peek(6).startswith(magic)
+
+    def _stream(self, feed: _Feed, decoder: Decoder, wanted: Callable[[], int]) -> Iterator[bytes]:
+        kind = self._codec.kind
+        begun = feed.offset
+        while not decoder.eof:
+            hungry = decoder.needs_input
+            data = feed.take() if hungry else b""
+            if hungry and not data:
+                if isinstance(decoder, Lz4Legacy) and decoder.between:
+                    return
+                raise feed.error or DamagedError(
+                    f"the {kind} stream is cut off", offset=feed.offset
+                )
+            piece = self._decompress(decoder, data, wanted(), begun)
+            self._spend(len(piece))  # also if empty, for the clock
+            if piece:
+                yield piece
+            elif not (hungry or decoder.needs_input or decoder.eof):
+                raise DamagedError(f"the {kind} stream does not go on", offset=feed.offset)
+        feed.give_back(decoder.unused_data or b"")
+
+    def _decompress(
+        self, decoder: Decoder, data: bytes | memoryview, wanted: int, begun: int
+    ) -> bytes:
+        kind = self._codec.kind
+        try:
+            return decoder.decompress(data, wanted)
+        except self._codec.errors as error:
+            reason = str(error).lower()
+            if "memory" in reason:
+                raise BudgetError(
+                    f"a {kind} stream whose dictionary is larger than {MAX_DICTIONARY} bytes",
+                    offset=begun,
+                ) from None
+            raise DamagedError(f"a damaged {kind} stream: {reason}", offset=begun) from None
+
+
+class _Careful:
+    """The second run over a damaged stream: little by little from where the first one failed.
+
+    Readers that work byte by byte get to what lies before the damage, where a decoder that was
+    given more at once has nothing but an error. And some see no damage at all.
+    """
+
+    _SPAN: Final = 2 * MIB  # of output; if it goes on so long, the other library was too strict
+
+    def __init__(self, source: Content, codec: Codec, begun: int, taken: int, given: int) -> None:
+        """`taken`: offset in the source from which the failed step read; `given`: what came out."""
+        self._codec = codec
+        self._taken = taken
+        self._given = given
+        self.out = 0
+        self.feed = _Feed(source, codec.feed, at=begun)
+        self.wanted()
+
+    def wanted(self) -> int:
+        """How much may come out of the next step; sets how much may go into the one after it."""
+        if self.out > self._given + self._SPAN:
+            self.feed.step = self._codec.feed
+            return PIECE
+        left = self._taken - self.feed.offset
+        self.feed.step = max(1, min(left, 4 << 10))
+        return max(1, min(self._given - self.out, PIECE))
+
+    def fresh(self, piece: bytes) -> bytes:
+        """What of a piece the first run did not give."""
+        self.out += len(piece)
+        return (
+            piece[max(0, len(piece) - (self.out - self._given)) :]
+            if self.out > self._given
+            else b""
+        )
+
+
+class _Feed:
+    """The source in pieces, with a way to give back what was too much.
+
+    Attributes:
+        step: how many bytes `take` gives at most, but for what was given back.
+        taken: offset of the last bytes that it gave.
+    """
+
+    def __init__(self, source: Content, step: int, *, at: int = 0) -> None:
+        self._reader = source.reader()
+        self._at = self._reader.skip(0, at)
+        self._back: bytes = b""
+        self.step = step
+        self.taken = at
+
+    @property
+    def offset(self) -> int:
+        """Of the next byte, in the source."""
+        return self._reader.base + self._at - len(self._back)
+
+    @property
+    def error(self) -> LegacyError | None:
+        """What ended the source early, if something did."""
+        return self._reader.error
+
+    def take(self) -> bytes | memoryview:
+        """The next bytes, at most `step` of the source; none at its end."""
+        self.taken = self.offset
+        if self._back:
+            data, self._back = self._back, b""
+            return data
+        self._at = self._reader.need(self._at, 1)
+        piece = self._reader.window[self._at : self._at + self.step]
+        self._at += len(piece)
+        return piece
+
+    def give_back(self, data: bytes) -> None:
+        """Put back what was taken and not used."""
+        self._back = data + self._back
+
+    def peek(self, count: int) -> bytes:
+        """The next `count` bytes, less at the end."""
+        while len(self._back) < count:
+            self._at = self._reader.need(self._at, 1)
+            piece = self._reader.window[self._at : self._at + count]
+            if not piece:
+                break
+            self._at += len(piece)
+            self._back += bytes(piece)
+        return self._back[:count]
+
+    def skip_zeros(self, unit: int) -> None:
+        """Go over zero bytes, `unit` at a time."""
+        while data := bytes(self.take()):
+            rest = data.lstrip(b"\0")
+            skipped = (len(data) - len(rest)) // unit * unit
+            if rest or skipped < len(data):
+                self.give_back(data[skipped:])
+                if rest or len(self.peek(unit)) < unit:
+                    return

@@ -1,0 +1,110 @@
+"""ZIP archives: what contradicts itself is found, and every member of every reading is scanned."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from safemodel.errors import DamagedError, LegacyError
+from safemodel.legacy.content import View
+from safemodel.legacy.zip import parse_zip
+from safemodel.limits import MIB
+from safemodel.report.model import Severity
+from safemodel.scan.formats.zip_archive import ZipArchive
+
+if TYPE_CHECKING:
+    from safemodel.legacy.content import Content
+    from safemodel.legacy.zip import ZipFacts, ZipMember
+    from safemodel.scan.scope import Scope
+
+# Modules of this package that know a kind of ZIP archive (see zip_archive.py). All that fit are
+# applied: an archive may be of two kinds.
+ZIP_KINDS: Final[tuple[str, ...]] = ()
+
+_RULES: Final = {
+    "directories": "SM403",
+    "disagreement": "SM401",
+    "duplicate": "SM402",
+    "escape": "SM407",
+    "gap": "SM405",
+    "name": "SM408",
+    "overlap": "SM406",
+    "padding": "SM405",
+    "unlisted": "SM404",
+}
+_MAX_GAPS: Final = 1_000
+_CHECKED: Final = 1 * MIB  # stored members up to this size have their CRC-32 compared
+
+
+class Kind(Protocol):
+    """What the module of a kind of ZIP archive has."""
+
+    def scan_zip(self, archive: ZipArchive, scope: Scope) -> frozenset[str] | None: ...
+
+
+def scan(content: Content, scope: Scope) -> bool:
+    data = content.view()
+    try:
+        facts = parse_zip(data)
+    except DamagedError:
+        return False
+    embedded = bytes(data[:2]) != b"PK"
+    if embedded and not any(member.listed for member in facts.members):
+        return False
+    _report(facts, scope, embedded=embedded)
+    archive = ZipArchive(data, facts, scope)
+    known: set[ZipMember] = set()
+    for name in ZIP_KINDS:
+        kind = cast(Kind, importlib.import_module(f"safemodel.scan.formats.{name}"))
+        try:
+            dealt_with = kind.scan_zip(archive, scope)
+        except LegacyError as error:
+            scope.unread(error)
+            continue
+        if dealt_with is not None:
+            scope.fits(name)
+            known.update(archive.members[each] for each in dealt_with)
+    for member in facts.members:
+        if member not in known and not member.is_folder:
+            _scan_member(archive, member, scope)
+    if not embedded:
+        for start, stop in facts.gaps[:_MAX_GAPS]:
+            scope.scan(f"<bytes {start} to {stop}>", View(data[start:stop]))
+    for problem in facts.problems:
+        scope.unread(problem)
+    return True
+
+
+def _report(facts: ZipFacts, scope: Scope, *, embedded: bool) -> None:
+    """The oddities as findings; around an archive in something else, gaps are that something."""
+    if embedded:
+        scope.find(
+            "SM405",
+            f"a ZIP archive begins at byte {facts.prefix}, and readers of ZIP open it there",
+            offset=facts.prefix,
+            severity=Severity.LOW,
+        )
+    for oddity in facts.oddities:
+        outside = oddity.kind in ("gap", "padding")
+        if embedded and outside:
+            continue
+        same = oddity.kind == "duplicate" and oddity.message.endswith("the same content")
+        low = oddity.kind == "padding" or same
+        scope.find(
+            _RULES[oddity.kind],
+            oddity.message,
+            offset=oddity.offset,
+            severity=Severity.LOW if low else None,
+        )
+
+
+def _scan_member(archive: ZipArchive, member: ZipMember, scope: Scope) -> None:
+    try:
+        content = archive.content(member)
+    except LegacyError as error:
+        error.offset = member.header_offset
+        scope.unread(error)
+        return
+    if isinstance(content, View) and content.size <= _CHECKED:
+        archive.check(member, content.data)
+    scope.scan(member.name, content)

@@ -72,22 +72,19 @@ def parse_prefix(data: memoryview) -> Prefix:
     return Prefix(version, 8 + width, int.from_bytes(data[8 : 8 + width], "little"))
 
 
-def parse_header(data: memoryview, prefix: Prefix) -> Header:
+def parse_header(data: memoryview, prefix: Prefix, offset: int = 0) -> Header:
     """Read the literal of a header: exactly its bytes.
 
     Raises:
         DamagedError: it is not what NumPy writes.
-        BudgetError: longer than any real one.
     """
-    if len(data) > MAX_HEADER:
-        raise BudgetError("an .npy header of more than 1 MiB", offset=prefix.start)
     try:
         text = str(data, "utf-8" if prefix.version == (3, 0) else "latin-1")
         return _header(parse_literal(text))
     except UnicodeDecodeError:
-        raise DamagedError("an .npy header that is not UTF-8", offset=prefix.start) from None
+        raise DamagedError("an .npy header that is not UTF-8", offset=offset) from None
     except DamagedError as error:
-        raise DamagedError(f"an .npy header with {error.message}", offset=prefix.start) from None
+        raise DamagedError(f"an .npy header with {error.message}", offset=offset) from None
 
 
 def _header(value: Literal) -> Header:
@@ -101,27 +98,25 @@ def _header(value: Literal) -> Header:
     return Header(sizes, fortran_order, count_of(shape) * dtype.size, dtype.has_object)
 
 
-def read_prefix(reader: Reader, position: int) -> tuple[Prefix, int]:
-    """Read the prefix at a position of the window; the position of the literal.
+def read_prefix(reader: Reader) -> Prefix:
+    """Read the prefix where the reader is, which then is at the literal.
 
     Raises:
-        DamagedError: as `parse_prefix`, or the literal is cut off.
+        DamagedError: as `parse_prefix`.
     """
-    position = reader.need(position, 12)
-    prefix = parse_prefix(reader.window[position : position + 12])
-    return prefix, reader.skip(position, prefix.start)
+    prefix = parse_prefix(reader.peek(12))
+    reader.advance(prefix.start)
+    return prefix
 
 
-def read_header(reader: Reader, position: int, prefix: Prefix) -> tuple[Header, int]:
-    """Read the literal at a position of the window; the position of the items.
+def read_header(reader: Reader, prefix: Prefix) -> Header:
+    """Read the literal where the reader is, which then is at the items, whatever the literal is.
 
     Raises:
-        DamagedError, BudgetError: as `parse_header`.
+        DamagedError, BudgetError: as `parse_header`, or the literal is cut off.
     """
+    start = reader.offset
     if prefix.length > MAX_HEADER:
-        raise BudgetError("an .npy header of more than 1 MiB", offset=prefix.start)
-    position = reader.need(position, prefix.length)
-    data = reader.window[position : position + prefix.length]
-    if len(data) < prefix.length:
-        raise DamagedError("ends within its header", offset=prefix.start)
-    return parse_header(data, prefix), position + prefix.length
+        reader.advance(prefix.length)
+        raise BudgetError("an .npy header of more than 1 MiB", offset=start)
+    return parse_header(reader.read(prefix.length), prefix, start)

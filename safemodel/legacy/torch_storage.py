@@ -1,0 +1,146 @@
+"""Persistent ids of PyTorch: which storage a tensor of a checkpoint has, and how long it is.
+
+`torch.load` makes a storage of what a pickle's persistent id says: ("storage", type, key, location,
+number of items) and, in the oldest format, a view of it; there also ("module", class, source file,
+source text). Anything else in an id is an object whose methods the loader may call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from safemodel.errors import DamagedError
+from safemodel.legacy.pickle_facts import Blob, Global, Items, Value
+
+# storage type -> bytes of an item (torch/storage.py, _dtype_to_storage_type_map)
+ITEM_SIZES: Final = {
+    "UntypedStorage": 1,
+    "DoubleStorage": 8,
+    "FloatStorage": 4,
+    "HalfStorage": 2,
+    "LongStorage": 8,
+    "IntStorage": 4,
+    "ShortStorage": 2,
+    "CharStorage": 1,
+    "ByteStorage": 1,
+    "BoolStorage": 1,
+    "BFloat16Storage": 2,
+    "ComplexDoubleStorage": 16,
+    "ComplexFloatStorage": 8,
+    "QInt8Storage": 1,
+    "QInt32Storage": 4,
+    "QUInt8Storage": 1,
+    "QUInt4x2Storage": 1,
+    "QUInt2x4Storage": 1,
+}
+_UNTYPED: Final = frozenset({"torch", "torch.storage"})
+MAX_STORAGE: Final = 1 << 48
+_ID_LENGTHS: Final = {5: False, 6: True}
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A storage that a pickle refers to.
+
+    Attributes:
+        key: names the member `data/KEY`, or its turn in the list of keys.
+        item: bytes of one item.
+        size: bytes of all of it.
+        location: a device, such as `cpu` or `cuda:0`.
+    """
+
+    key: str
+    item: int
+    size: int
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSource:
+    """A class with the source text it had when it was saved, which `torch.load` compares with the
+    source that it has now, and may write the difference to a file."""
+
+    cls: Global
+    file: str
+    source_size: int
+
+
+def is_storage_type(name: str) -> bool:
+    """Whether `torch.load` takes a global of this name, of any module, for a type of storage and
+    does not look it up."""
+    return name in ITEM_SIZES and name != "UntypedStorage"
+
+
+def parse_id(value: Value) -> Storage | ModuleSource:
+    """What a persistent id says.
+
+    Raises:
+        DamagedError: it is none that `torch.save` writes.
+    """
+    if not isinstance(value, Items) or value.kind != "tuple" or not value.complete:
+        raise DamagedError("a persistent id that is not a tuple")
+    kind = _text(value.items[0]) if value.items else ""
+    if kind == "storage" and value.count in _ID_LENGTHS:
+        return _storage(value)
+    if kind == "module" and value.count == 4:
+        return _module(value)
+    raise DamagedError("a persistent id that is neither a storage nor a module")
+
+
+def _text(value: Value) -> str:
+    """A string; Python 2 saved some as bytes."""
+    if isinstance(value, bytes) and value.isascii():
+        return value.decode("ascii")
+    return value if isinstance(value, str) else ""
+
+
+def _storage(value: Items) -> Storage:
+    storage_type, key, location, count = value.items[1:5]
+    item = item_size(storage_type)
+    name = str(key) if type(key) is int else _text(key)
+    if item is None:
+        raise DamagedError("a storage of a type that PyTorch does not have")
+    if not name or not _text(location):
+        raise DamagedError("a storage whose key or location is not a string")
+    if type(count) is not int or not 0 <= count * item <= MAX_STORAGE:
+        raise DamagedError("a storage with an impossible number of items")
+    if _ID_LENGTHS[value.count]:
+        _check_view(value.items[5], count)
+    return Storage(name, item, count * item, _text(location))
+
+
+def item_size(value: Value) -> int | None:
+    """Bytes of an item of a storage type; None if it is none."""
+    if not isinstance(value, Global):
+        return None
+    if value.name == "UntypedStorage" and value.module not in _UNTYPED:
+        return None
+    return ITEM_SIZES.get(value.name)
+
+
+def _check_view(value: Value, count: int) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Items) or value.count != 3 or len(value.items) != 3:
+        raise DamagedError("a view of a storage that is no triple")
+    key, offset, size = value.items
+    if not isinstance(key, str | bytes | int):
+        raise DamagedError("a view of a storage whose key is not a string")
+    if type(offset) is not int or type(size) is not int:
+        raise DamagedError("a view of a storage without sizes")
+    if offset < 0 or size < 0 or offset + size > count:
+        raise DamagedError("a view that leaves its storage")
+
+
+def _module(value: Items) -> ModuleSource:
+    cls, file, source = value.items[1:]
+    if not isinstance(cls, Global):
+        raise DamagedError("a module whose class is not named")
+    # both may be None, where there was no source
+    if not isinstance(file, str | bytes | None) or not isinstance(
+        source, str | bytes | Blob | None
+    ):
+        raise DamagedError("a module whose source is not text")
+    length = source.size if isinstance(source, Blob) else len(source or "")
+    return ModuleSource(cls, _text(file), length)

@@ -118,13 +118,22 @@ class Scope:
         fitted.
         """
         try:
-            self.budget.member()
-            if len(self.inside) >= self.budget.limits.depth:
-                raise BudgetError(f"more than {self.budget.limits.depth} containers in one another")
+            child = self.enter(name)
         except BudgetError as error:
             self.unread(error)
             return True
-        child = Scope(
+        return self._scan(content, child, formats)
+
+    def enter(self, name: str) -> Scope:
+        """The scope of a member, for a handler that reads the member itself.
+
+        Raises:
+            BudgetError: too many members, or too deeply nested.
+        """
+        self.budget.member()
+        if len(self.inside) >= self.budget.limits.depth:
+            raise BudgetError(f"more than {self.budget.limits.depth} containers in one another")
+        return Scope(
             self.path,
             self.budget,
             self.names,
@@ -132,4 +141,3 @@ class Scope:
             inside=(*self.inside, name),
             record=self._record,
         )
-        return self._scan(content, child, formats)

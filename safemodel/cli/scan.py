@@ -64,7 +64,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, out: Output) -> int:
     """Scan and report."""
     from safemodel.report.model import Severity
-    from safemodel.scan.folder import Settings, scan_paths
+    from safemodel.scan.folder import scan_paths
+    from safemodel.scan.single import Settings
 
     fail_on = Severity[options.fail_on.upper()]
     report = scan_paths(options.paths, Settings(), strict=options.strict)

@@ -116,7 +116,8 @@ def conclusion(report: Report, paint: Paint = plain) -> str:
         text = f"{count_text(summary.findings, 'finding')} ({kinds})"
         text += f" in {summary.files_with_findings:,} of {count_text(summary.files, 'file')}"
     else:
-        text = f"{paint('no findings', 'good')} in {count_text(summary.scanned, 'file')}"
+        role = "strong" if summary.unread else "good"
+        text = f"{paint('no findings', role)} in {count_text(summary.scanned, 'file')}"
     rest = (
         (summary.unread, "could not be read", "unread"),
         (summary.skipped, "skipped", "dim"),

@@ -1,57 +1,51 @@
-"""From paths to a report: folders are walked, each file is scanned, and one never ends the run.
+"""From paths to a report: folders are walked, each file is scanned, and none ends the run.
 
-The work is done here where there is little of it, else in processes (`pool`). What a baseline
-covers is taken out at the end, and counted.
+The work is done here where there is little of it, else in processes (`pool`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
-from safemodel.report.model import FileReport, Finding, Location, Report, Severity, Status
-from safemodel.scan import engine
-from safemodel.scan.budget import DEFAULT_LIMITS, Limits
-from safemodel.scan.rules import RULES, RULESET
+from safemodel.report.model import FileReport, Report
+from safemodel.scan.rules import RULESET
+from safemodel.scan.single import Scanner, Settings, unrecognised
 from safemodel.scan.walk import Item, reason, walk
 
-if TYPE_CHECKING:
-    from safemodel.scan.names import Tables
+# More than this, and processes pay for themselves.
+POOL_FILES: Final = 48
+POOL_BYTES: Final = 4 << 20
+# A file of this size is read for long enough to be watched, where that is asked for.
+WATCHED_BYTES: Final = 1 << 20
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a scan is told, besides what to scan.
-
-    Attributes:
-        limits: of each file.
-        names: the tables of known names, with the user's policy; None is without one.
-    """
-
-    limits: Limits = DEFAULT_LIMITS
-    names: Tables | None = None
-
-
-# Called with each file report as it arrives, for progress.
-Progress = Callable[[FileReport], None]
+# Called with each report as it comes, and the bytes of all files together.
+Progress = Callable[[FileReport, int], None]
 
 
 def scan_paths(
-    paths: Sequence[str],
+    paths: Iterable[str],
     settings: Settings,
     *,
+    jobs: int | None = None,
     strict: bool = False,
+    watched: bool = False,
     exclude: Callable[[str], bool] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Scan files and folders. Never raises for anything that is in them.
 
     Args:
-        paths: what a folder holds is named below it as the folder is named here.
+        paths: files of a folder are called what the folder is called here, and their place in it.
+        jobs: processes at a time; None is as many as there are processors.
         strict: a file of no known format is a finding also where a folder holds it.
+        watched: a large file is scanned in a process of its own even if it is alone, so that
+            nothing in it can end or hold up this one.
         exclude: which files and folders below a folder to leave out, by relative path.
+
+    Raises:
+        SourceError: the cache that was asked for can't be used.
     """
     import safemodel
 
@@ -63,15 +57,20 @@ def scan_paths(
         else:
             named.add(path)
             items.append(_named(path))
-    files = [
-        _unrecognised(file) if strict or file.path in named else file
-        for file in _scan(items, settings, progress)
-    ]
-    return Report(tuple(files), safemodel.__version__, RULESET, frozenset(named))
+    scanned = _scan(items, settings, jobs or processors(), watched, progress)
+    files = tuple(unrecognised(file) if strict or file.path in named else file for file in scanned)
+    return Report(files, safemodel.__version__, RULESET, frozenset(named))
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _named(path: str) -> Item:
-    """A path that the caller named: links are followed, and a device is no file."""
+    """A path that the caller named: links are followed, and what is missing is unread."""
     try:
         return Item(path, os.stat(path).st_size)
     except FileNotFoundError:
@@ -81,39 +80,42 @@ def _named(path: str) -> Item:
 
 
 def _scan(
-    items: Iterable[Item], settings: Settings, progress: Progress | None
-) -> Iterable[FileReport]:
-    for item in items:
-        file = scan_item(item, settings)
+    items: Sequence[Item],
+    settings: Settings,
+    jobs: int,
+    watched: bool,
+    progress: Progress | None,
+) -> list[FileReport]:
+    """Reports in the order of the items."""
+    total = sum(item.size or 0 for item in items)
+    found: dict[int, FileReport] = {}
+    for index, file in _as_they_come(items, settings, jobs, total, watched):
+        found[index] = file
         if progress is not None:
-            progress(file)
-        yield file
+            progress(file, total)
+    return [found[index] for index in range(len(items))]
 
 
-def scan_item(item: Item, settings: Settings) -> FileReport:
-    """Scan one file, or say why not."""
-    if item.unread is not None:
-        return unread(item.path, "SM904", f"could not be opened: {item.unread}")
-    if item.skipped:
-        return FileReport(item.path, Status.SKIPPED)
-    try:
-        return engine.scan_file(item.path, limits=settings.limits, names=settings.names)
-    except (OSError, ValueError) as error:
-        return unread(item.path, "SM904", f"could not be opened: {reason(error)}")
+def _as_they_come(
+    items: Sequence[Item], settings: Settings, jobs: int, total: int, watched: bool
+) -> Iterator[tuple[int, FileReport]]:
+    scanner = Scanner(settings)
+    readable = [
+        (index, item)
+        for index, item in enumerate(items)
+        if item.unread is None and not item.skipped
+    ]
+    much = len(readable) > POOL_FILES or (len(readable) > 1 and total > POOL_BYTES)
+    if not (much and jobs > 1) and not (watched and total >= WATCHED_BYTES):
+        yield from ((index, scanner.scan(item)) for index, item in enumerate(items))
+        return
+    from safemodel.scan.pool import Pool
 
-
-def unread(path: str, rule: str, message: str, size: int | None = None) -> FileReport:
-    """A file of which nothing was read."""
-    finding = Finding(rule, RULES[rule].severity, message, Location(path))
-    return FileReport(path, Status.UNREAD, size=size, findings=(finding,))
-
-
-def _unrecognised(file: FileReport) -> FileReport:
-    """A file that was to be scanned, and is of no format that is known here."""
-    if file.status is not Status.SKIPPED:
-        return file
-    what = "is empty" if file.size == 0 else "is of no format that is known here"
-    finding = Finding("SM905", Severity.MEDIUM, what, Location(file.path))
-    return FileReport(
-        file.path, Status.UNREAD, size=file.size, sha256=file.sha256, findings=(finding,)
+    yield from (
+        (index, scanner.scan(item))
+        for index, item in enumerate(items)
+        if item.unread is not None or item.skipped
     )
+    pool = Pool(settings, jobs)
+    for index, file in pool.run([item for _, item in readable]):
+        yield readable[index][0], file

@@ -1,24 +1,31 @@
-"""`safemodel scan`: what would these files do, if something loaded them?"""
+"""`safemodel scan`: what would these files do, if something loaded them?
+
+Nothing is read from what is scanned but the bytes that are scanned (spec/cli.md, "Scanning").
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
+from safemodel.cli import scan_options
 from safemodel.cli.output import Output
+from safemodel.cli.source import STDIN
 
 if TYPE_CHECKING:
-    from safemodel.report.model import Report, Severity
+    from collections.abc import Callable, Sequence
+
+    from safemodel.report.model import FileReport, Report, Severity
+    from safemodel.scan.single import Settings
 
 EXAMPLES = """\
   safemodel scan model.pkl
   safemodel scan downloads/ --fail-on high
   safemodel scan models/ --format sarif -o safemodel.sarif --exit-zero
+  safemodel scan models/ --write-baseline accepted.json   then give the reasons, then --baseline
   curl -s $URL | safemodel scan -
 """
-
-FORMATS = ("text", "json", "sarif", "html")
-SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 # How each role of a word is painted (report/text.py).
 _COLOURS = {
@@ -36,42 +43,99 @@ _COLOURS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder; - is stdin")
-    answer = parser.add_argument_group("the answer")
-    answer.add_argument(
-        "--fail-on",
-        choices=SEVERITIES,
-        default="medium",
-        metavar="SEVERITY",
-        help="exit code 1 from here: info, low, medium (default), high, critical",
-    )
-    answer.add_argument("--exit-zero", action="store_true", help="exit code 0, whatever is found")
-    answer.add_argument(
-        "--strict", action="store_true", help="a file of no known format is unread, also in folders"
-    )
-    output = parser.add_argument_group("output")
-    output.add_argument("--format", choices=FORMATS, default="text", help="default: text")
-    output.add_argument(
-        "-o", "--output", dest="destination", metavar="FILE", help="write the result to FILE"
-    )
-    output.add_argument("--all", action="store_true", help="list every finding of a file")
-    output.add_argument(
-        "--color", choices=("auto", "always", "never"), default="auto", help="default: auto"
-    )
-    output.add_argument("-q", "--quiet", action="store_true", help="no notes, no text result")
+    scan_options.add(parser)
 
 
 def run(options: argparse.Namespace, out: Output) -> int:
     """Scan and report."""
-    from safemodel.report.model import Severity
-    from safemodel.scan.folder import scan_paths
-    from safemodel.scan.single import Settings
+    from safemodel.cli import project
 
-    fail_on = Severity[options.fail_on.upper()]
-    report = scan_paths(options.paths, Settings(), strict=options.strict)
-    code = report.exit_code(fail_on, strict=options.strict)
+    asked = scan_options.Asked.of(options)
+    settings = scan_options.settings(options)
+    entries = scan_options.baseline(options)
+    ours = project.read(options.paths, out.note)
+    fail_on = min(asked.fail_on, ours.fail_on)
+    strict = asked.strict or ours.strict
+    report = _scan(options, settings, strict, out)
+    if entries is not None:
+        report = scan_options.accept(report, entries)
+    if options.write_baseline is not None:
+        scan_options.write_baseline(options.write_baseline, report, out)
+    code = report.exit_code(fail_on, strict=strict)
+    _tell_missing(report, options, out)
     _show(report, fail_on, code, options, out)
     return 0 if options.exit_zero else code
+
+
+def _scan(options: argparse.Namespace, settings: Settings, strict: bool, out: Output) -> Report:
+    """Scan all paths, and standard input where that is among them."""
+    from safemodel.scan.folder import scan_paths
+
+    def scan(paths: Sequence[str], progress: Callable[[FileReport, int], None] | None) -> Report:
+        return scan_paths(
+            paths,
+            settings,
+            jobs=options.jobs,
+            strict=strict,
+            watched=True,
+            exclude=scan_options.excluding(options.exclude),
+            progress=progress,
+        )
+
+    paths = [path for path in options.paths if path != STDIN]
+    report = _with_progress(paths, scan, out)
+    if STDIN in options.paths:
+        from dataclasses import replace
+
+        from safemodel.cli.stdin import scan_stdin
+
+        report = replace(
+            report,
+            files=(*report.files, scan_stdin(settings)),
+            named=report.named | {"<stdin>"},
+        )
+    return report
+
+
+def _with_progress(
+    paths: Sequence[str],
+    scan: Callable[[Sequence[str], Callable[[FileReport, int], None] | None], Report],
+    out: Output,
+) -> Report:
+    import sys
+
+    from safemodel.cli.output import is_terminal
+
+    if out.quiet or not is_terminal(sys.stderr):
+        return scan(paths, None)
+    from safemodel.cli.progress import Progress
+
+    total = 0
+
+    def scanned(file: FileReport, size: int) -> None:
+        nonlocal total
+        total = size
+        progress(file.size or 0)
+
+    label = paths[0] if len(paths) == 1 else f"{len(paths)} paths"
+    with Progress("scanning", label, lambda: total, out.quiet) as progress:
+        return scan(paths, scanned)
+
+
+def _tell_missing(report: Report, options: argparse.Namespace, out: Output) -> None:
+    """A path that was named and could not be opened is an error for people, too.
+
+    In text it is part of the result, which is what people look at.
+    """
+    if options.format == "text" and options.destination is None and not out.quiet:
+        return
+    from safemodel.errors import SourceError
+
+    for file in report.files:
+        if file.path in report.named:
+            for finding in file.findings:
+                if finding.rule == "SM904":
+                    out.error(SourceError(finding.message, path=file.path))
 
 
 def _show(
@@ -85,8 +149,6 @@ def _show(
 
         out.document({"ok": not code, "fail_on": fail_on.label, **json_report.fields(report)})
     elif options.format == "sarif":
-        import os
-
         from safemodel.report import sarif
 
         out.whole(sarif.render(report, RULES, os.getcwd()))
@@ -94,7 +156,7 @@ def _show(
         from safemodel.report import html_report
 
         out.whole(html_report.render(report, RULES))
-    elif not options.quiet:
+    elif not out.quiet:
         from safemodel.report import text
 
         def paint(word: str, role: str) -> str:

@@ -1,0 +1,1 @@
+"""Other scanners, each in an environment of its own (they do not install together)."""

@@ -1,4 +1,3 @@
-# ruff: noqa: UP
 """Makes real models with the libraries of the interpreter that runs it, and pickles them.
 
     python make.py FOLDER [GROUP ...]      writes pickles, and index.json with what made them
@@ -11,14 +10,12 @@ no annotations and no newer syntax here and in libraries/.
 from __future__ import absolute_import, print_function
 
 import importlib
-import io
 import json
 import os
 import pickle
 import platform
 import sys
 import time
-import traceback
 import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -31,15 +28,55 @@ GROUPS = (
     "boosting",
     "networks",
     "statistics",
-    "others",
+    "hub",
 )
-LIBRARIES = (
-    "accelerate catboost category_encoders cloudpickle dill imblearn joblib keras lightgbm networkx "
-    "numpy pandas PIL polars pyarrow pytorch_lightning lightning scipy sklearn statsmodels tensorflow "
-    "torch transformers xgboost hmmlearn lifelines gensim hdbscan umap ngboost mlxtend feature_engine "
-    "optuna pmdarima shap skorch sktime surprise implicit spacy nltk torchmetrics tokenizers "
-    "sentence_transformers sklearn_crfsuite"
-).split()
+LIBRARIES = [
+    "accelerate",
+    "catboost",
+    "category_encoders",
+    "cloudpickle",
+    "dill",
+    "imblearn",
+    "joblib",
+    "keras",
+    "lightgbm",
+    "networkx",
+    "numpy",
+    "pandas",
+    "PIL",
+    "polars",
+    "pyarrow",
+    "pytorch_lightning",
+    "lightning",
+    "scipy",
+    "sklearn",
+    "statsmodels",
+    "tensorflow",
+    "torch",
+    "transformers",
+    "xgboost",
+    "hmmlearn",
+    "lifelines",
+    "gensim",
+    "hdbscan",
+    "umap",
+    "ngboost",
+    "mlxtend",
+    "feature_engine",
+    "optuna",
+    "pmdarima",
+    "shap",
+    "skorch",
+    "sktime",
+    "surprise",
+    "implicit",
+    "spacy",
+    "nltk",
+    "torchmetrics",
+    "tokenizers",
+    "sentence_transformers",
+    "sklearn_crfsuite",
+]
 
 
 class Writer(object):
@@ -71,7 +108,7 @@ class Writer(object):
         path = os.path.join(self.folder, "temporary")
         try:
             save(path)
-            with io.open(path, "rb") as file:
+            with open(path, "rb") as file:
                 self.add(group, name, way, file.read())
         except Exception as error:
             self.skipped.append("%s %s: %s: %r" % (group, name, way, error))
@@ -81,7 +118,7 @@ class Writer(object):
 
     def add(self, group, name, way, data):
         file = "%06d.bin" % len(self.files)
-        with io.open(os.path.join(self.folder, file), "wb") as out:
+        with open(os.path.join(self.folder, file), "wb") as out:
             out.write(data)
         self.files.append({"file": file, "group": group, "case": name, "way": way})
 
@@ -108,14 +145,14 @@ def make(folder, groups):
             writer.skipped.append("%s: %s" % (group, error))
             continue
         for name, thunk in module.cases():
+            if os.environ.get("CENSUS_DEBUG"):
+                print(group, name, file=sys.stderr)
             try:
                 made = thunk()
             except Exception as error:
                 writer.skipped.append(
                     "%s %s: %s: %s" % (group, name, type(error).__name__, str(error)[:200])
                 )
-                if os.environ.get("CENSUS_DEBUG"):
-                    traceback.print_exc()
                 continue
             if isinstance(made, dict) and "__files__" in made:
                 for way, data in made["__files__"].items():
@@ -129,8 +166,8 @@ def make(folder, groups):
         "files": writer.files,
         "skipped": writer.skipped,
     }
-    with io.open(os.path.join(folder, "index.json"), "w") as out:
-        out.write(u"%s" % json.dumps(index))
+    with open(os.path.join(folder, "index.json"), "w") as out:
+        out.write("%s" % json.dumps(index))
 
 
 def kind(module, name):
@@ -156,11 +193,11 @@ def kind(module, name):
 def kinds(folder):
     sys.path.insert(0, HERE)
     warnings.simplefilter("ignore")
-    with io.open(os.path.join(folder, "names.json")) as file:
+    with open(os.path.join(folder, "names.json")) as file:
         names = json.load(file)
     found = [[module, name, kind(module, name)] for module, name in names]
-    with io.open(os.path.join(folder, "kinds.json"), "w") as out:
-        out.write(u"%s" % json.dumps(found))
+    with open(os.path.join(folder, "kinds.json"), "w") as out:
+        out.write("%s" % json.dumps(found))
 
 
 if __name__ == "__main__":

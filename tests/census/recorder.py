@@ -10,13 +10,11 @@ from __future__ import annotations
 import _compat_pickle
 import io
 import pickle
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 MAX_SHAPES = 12
 MAX_EXAMPLES = 4
 MAX_PARENTS = 8
-ITEM_SIZES = {"?": 1, "b": 1, "B": 1, "c": 1}
 JOBLIB = {
     ("joblib.numpy_pickle", "NumpyArrayWrapper"),
     ("sklearn.externals.joblib.numpy_pickle", "NumpyArrayWrapper"),
@@ -183,7 +181,7 @@ def limited(found: list[str], value: str, limit: int) -> None:
 class Recorder(pickle._Unpickler):  # type: ignore[name-defined, misc]
     """Runs one pickle, inertly."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
 
     def __init__(self, file: BinaryIO, record: Record) -> None:
         super().__init__(file, encoding="latin1")
@@ -198,10 +196,12 @@ class Recorder(pickle._Unpickler):  # type: ignore[name-defined, misc]
                 module = _compat_pickle.IMPORT_MAPPING[module]
         return self.record.look_up(module, name)
 
-    def persistent_load(self, pid: Any) -> Thing:
+    def persistent_load(self, pid: Any) -> Any:
         kind = shape(pid)
         self.record.persistent[kind] = self.record.persistent.get(kind, 0) + 1
         self.record.parents(pid, "persistent id")
+        if isinstance(pid, tuple) and pid and pid[0] == "module":
+            return pid[1]  # a class with its source text, in torch's legacy files
         return Thing("persistent", pid, self.record)
 
     def get_extension(self, code: int) -> None:
@@ -234,9 +234,9 @@ class Recorder(pickle._Unpickler):  # type: ignore[name-defined, misc]
         state = self.stack.pop()
         target = self.stack[-1]
         self.record.build(target, state)
-        if isinstance(target, Thing) and isinstance(target.callee, Name):
-            if (target.callee.module, target.callee.name) in JOBLIB:
-                self.skip_array(state)
+        callee = target.callee if isinstance(target, Thing) else None
+        if isinstance(callee, Name) and (callee.module, callee.name) in JOBLIB:
+            self.skip_array(state)
 
     dispatch[pickle.BUILD[0]] = load_build
 
@@ -257,17 +257,12 @@ class Recorder(pickle._Unpickler):  # type: ignore[name-defined, misc]
 def item_size(dtype: Thing) -> int:
     """Bytes of one item of a numpy dtype, from its arguments and state."""
     text = dtype.arguments[0]
+    if not isinstance(text, str):
+        return int(dtype.state[5]) if dtype.state else 1  # a type of another library
     if text[0] in "VSU":
         size = int(text[1:])
         return size * 4 if text[0] == "U" else size
     return int(text[1:])
-
-
-def pickles(data: bytes) -> Iterator[BinaryIO]:
-    """The file at the start of each of the pickles that follow one another."""
-    file = io.BytesIO(data)
-    while file.tell() < len(data):
-        yield file
 
 
 def record(data: bytes, found: Record) -> None:

@@ -1,7 +1,6 @@
-# ruff: noqa: UP
 """pandas, polars and pyarrow."""
 
-from __future__ import absolute_import
+from __future__ import absolute_import, print_function
 
 import datetime
 import importlib
@@ -17,7 +16,10 @@ def indexes():
     yield "Index uint", lambda: pd.Index(np.array([1, 2], "u8"))
     yield "Index text", lambda: pd.Index(["a", "b"], name="n")
     yield "Index objects", lambda: pd.Index(["a", 1, None], dtype=object)
-    yield "DatetimeIndex", lambda: [dates, dates.tz_localize("UTC"), dates.tz_localize("Europe/Berlin")]
+    yield (
+        "DatetimeIndex",
+        lambda: [dates, dates.tz_localize("UTC"), dates.tz_localize("Europe/Berlin")],
+    )
     yield "DatetimeIndex free", lambda: pd.DatetimeIndex(["2020-01-01", "2021-03-05", None])
     yield "fixed offset", lambda: pd.to_datetime(["2020-01-01T00:00:00+02:00"])
     yield "TimedeltaIndex", lambda: pd.to_timedelta(["1 day", "2 days"])
@@ -87,13 +89,24 @@ def frames():
     yield "index", lambda: pd.DataFrame(mixed, index=list("pqr"))
     yield "dates", lambda: pd.DataFrame(mixed, index=dates)
     yield "multi", lambda: pd.DataFrame(mixed).set_index(["a", "b"])
-    yield "columns", lambda: pd.DataFrame(rng.rand(2, 2), columns=pd.MultiIndex.from_tuples([(1, "a"), (2, "b")]))
+    yield (
+        "columns",
+        lambda: pd.DataFrame(
+            rng.rand(2, 2), columns=pd.MultiIndex.from_tuples([(1, "a"), (2, "b")])
+        ),
+    )
     yield "empty", lambda: [pd.DataFrame(), pd.Series(dtype=float)]
     yield "view", lambda: pd.DataFrame(rng.rand(4, 3), columns=list("abc")).iloc[1:, :2]
     yield "described", lambda: pd.DataFrame(mixed).describe()
-    yield "pieces", lambda: {"dtypes": pd.DataFrame(mixed).dtypes, "columns": pd.DataFrame(mixed).columns}
+    yield (
+        "pieces",
+        lambda: {"dtypes": pd.DataFrame(mixed).dtypes, "columns": pd.DataFrame(mixed).columns},
+    )
     yield "dates in objects", lambda: pd.DataFrame({"d": [datetime.date(2020, 1, 1)]}, dtype=object)
-    yield "types", lambda: [pd.DataFrame, pd.Series, pd.Index, pd.to_datetime, pd.to_numeric, pd.isna]
+    yield (
+        "types",
+        lambda: [pd.DataFrame, pd.Series, pd.Index, pd.to_datetime, pd.to_numeric, pd.isna],
+    )
     yield "grouped", lambda: pd.DataFrame(mixed).groupby("c").size()
     yield "groupby", lambda: pd.DataFrame(mixed).groupby("c")
     yield "panel", lambda: pd.Panel(rng.rand(2, 2, 2))
@@ -103,15 +116,24 @@ def polars():
     pl = importlib.import_module("polars")
     yield "polars frame", lambda: pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
     yield "polars series", lambda: pl.Series("s", [1.5, 2.5])
-    yield "polars types", lambda: [pl.Int64, pl.String, pl.Date, pl.List(pl.Int8), pl.Datetime("us")]
+    yield (
+        "polars types",
+        lambda: [pl.Int64, pl.String, pl.Date, pl.List(pl.Int8), pl.Datetime("us")],
+    )
     yield "polars lazy", lambda: pl.DataFrame({"a": [1, 2]}).lazy()
     yield "polars expression", lambda: pl.col("a") + 1
-    yield "polars categories", lambda: pl.DataFrame({"c": pl.Series(["a", "b"], dtype=pl.Categorical)})
+    yield (
+        "polars categories",
+        lambda: pl.DataFrame({"c": pl.Series(["a", "b"], dtype=pl.Categorical)}),
+    )
 
 
 def pyarrow():
     pa = importlib.import_module("pyarrow")
-    yield "arrow array", lambda: [pa.array([1, 2, None]), pa.array(["a", "b"]), pa.chunked_array([[1], [2]])]
+    yield (
+        "arrow array",
+        lambda: [pa.array([1, 2, None]), pa.array(["a", "b"]), pa.chunked_array([[1], [2]])],
+    )
     yield "arrow table", lambda: pa.table({"a": [1, 2], "b": ["x", "y"]})
     yield "arrow types", lambda: [pa.int64(), pa.string(), pa.list_(pa.int8()), pa.timestamp("us")]
     yield "arrow schema", lambda: pa.schema([("a", pa.int64())])

@@ -1,7 +1,6 @@
-# ruff: noqa: UP
 """scikit-learn: every estimator, fitted on the first data that it takes, and imbalanced-learn."""
 
-from __future__ import absolute_import
+from __future__ import absolute_import, print_function
 
 import importlib
 
@@ -18,7 +17,7 @@ X = np.abs(RNG.normal(size=(N, 4))) + 0.1
 Y2 = (X[:, 0] > np.median(X[:, 0])).astype(int)
 Y3 = np.arange(N) % 3
 YTEXT = np.array(["egg", "ham", "spam"])[Y3]
-YREG = X @ np.arange(4.0) if hasattr(X, "__matmul__") else X.dot(np.arange(4.0))
+YREG = X.dot(np.arange(4.0))
 YMANY = np.c_[YREG, X[:, 0]]
 YLABELS = np.c_[Y2, 1 - Y2]
 DOCUMENTS = ["the %s fox jumps over %d dogs" % ("lazy" if i % 2 else "quick", i) for i in range(N)]
@@ -97,7 +96,7 @@ def construct(cls):
     except TypeError:
         made = cls(**required(cls))
     if cls.__name__ == "SelfTrainingClassifier":
-        made = cls(single("linear_model", "LogisticRegression")())
+        made = _self_training(cls)
     parameters = made.get_params(deep=False)
     quick = {k: v for k, v in QUICK.items() if k in parameters and parameters[k] != v}
     if cls.__name__ == "HistGradientBoostingClassifier" or "HistGradient" in cls.__name__:
@@ -108,6 +107,10 @@ def construct(cls):
         quick["n_components"] = 2
     if "MLP" in cls.__name__ or "RBM" in cls.__name__:
         quick["n_iter" if "n_iter" in parameters and "RBM" in cls.__name__ else "max_iter"] = 4
+    if cls.__name__ in ("ARDRegression", "BayesianRidge"):
+        quick.pop("n_iter", None)
+    if cls.__name__ == "SelectKBest":
+        quick["k"] = 2
     if cls.__name__ in ("OneHotEncoder", "CountVectorizer", "IsotonicRegression"):
         quick = {}
     for key, value in quick.items():
@@ -116,6 +119,14 @@ def construct(cls):
         except ValueError:
             pass
     return made
+
+
+def _self_training(cls):
+    inner = single("linear_model", "LogisticRegression")()
+    try:
+        return cls(base_estimator=inner)
+    except TypeError:
+        return cls(estimator=inner)
 
 
 def fit(cls):
@@ -142,8 +153,11 @@ def estimators():
 
 
 def cases():
-    for path in ("experimental.enable_hist_gradient_boosting", "experimental.enable_iterative_imputer",
-                 "experimental.enable_halving_search_cv"):
+    for path in (
+        "experimental.enable_hist_gradient_boosting",
+        "experimental.enable_iterative_imputer",
+        "experimental.enable_halving_search_cv",
+    ):
         try:
             importlib.import_module("sklearn." + path)
         except ImportError:

@@ -1,7 +1,6 @@
-# ruff: noqa: UP
 """NumPy and SciPy: arrays, scalars, dtypes, generators, sparse matrices, distributions."""
 
-from __future__ import absolute_import
+from __future__ import absolute_import, print_function
 
 import importlib
 
@@ -69,22 +68,162 @@ def _memmap():
         os.unlink(path)
 
 
-UFUNCS = (
-    "log log1p log2 log10 exp expm1 exp2 sqrt cbrt square abs absolute fabs negative sign reciprocal "
-    "sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh floor ceil rint trunc "
-    "add subtract multiply divide true_divide power maximum minimum fmax fmin mod isnan isfinite "
-    "isinf logical_not logical_and logical_or deg2rad rad2deg hypot arctan2 logaddexp clip"
-).split()
-FUNCTIONS = (
-    "mean median std var sum prod min max amin amax argmin argmax argsort sort ptp percentile "
-    "quantile nanmean nanmedian nanstd nanmin nanmax nansum cumsum cumprod round around nan_to_num "
-    "clip ravel reshape squeeze transpose unique where dot concatenate vstack hstack stack array "
-    "asarray zeros ones full eye linspace arange any all count_nonzero diff average corrcoef cov "
-    "searchsorted digitize bincount histogram interp isclose allclose array_equal expand_dims "
-    "column_stack log1p angle real imag conj nanpercentile trapz convolve flip roll tile repeat "
-    "identity outer inner cross matmul tensordot einsum triu tril diag diagonal trace append delete "
-    "insert nanargmax size shape ndim copy"
-).split()
+UFUNCS = [
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "exp",
+    "expm1",
+    "exp2",
+    "sqrt",
+    "cbrt",
+    "square",
+    "abs",
+    "absolute",
+    "fabs",
+    "negative",
+    "sign",
+    "reciprocal",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "floor",
+    "ceil",
+    "rint",
+    "trunc",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "true_divide",
+    "power",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "mod",
+    "isnan",
+    "isfinite",
+    "isinf",
+    "logical_not",
+    "logical_and",
+    "logical_or",
+    "deg2rad",
+    "rad2deg",
+    "hypot",
+    "arctan2",
+    "logaddexp",
+    "clip",
+]
+FUNCTIONS = [
+    "mean",
+    "median",
+    "std",
+    "var",
+    "sum",
+    "prod",
+    "min",
+    "max",
+    "amin",
+    "amax",
+    "argmin",
+    "argmax",
+    "argsort",
+    "sort",
+    "ptp",
+    "percentile",
+    "quantile",
+    "nanmean",
+    "nanmedian",
+    "nanstd",
+    "nanmin",
+    "nanmax",
+    "nansum",
+    "cumsum",
+    "cumprod",
+    "round",
+    "around",
+    "nan_to_num",
+    "clip",
+    "ravel",
+    "reshape",
+    "squeeze",
+    "transpose",
+    "unique",
+    "where",
+    "dot",
+    "concatenate",
+    "vstack",
+    "hstack",
+    "stack",
+    "array",
+    "asarray",
+    "zeros",
+    "ones",
+    "full",
+    "eye",
+    "linspace",
+    "arange",
+    "any",
+    "all",
+    "count_nonzero",
+    "diff",
+    "average",
+    "corrcoef",
+    "cov",
+    "searchsorted",
+    "digitize",
+    "bincount",
+    "histogram",
+    "interp",
+    "isclose",
+    "allclose",
+    "array_equal",
+    "expand_dims",
+    "column_stack",
+    "log1p",
+    "angle",
+    "real",
+    "imag",
+    "conj",
+    "nanpercentile",
+    "trapz",
+    "convolve",
+    "flip",
+    "roll",
+    "tile",
+    "repeat",
+    "identity",
+    "outer",
+    "inner",
+    "cross",
+    "matmul",
+    "tensordot",
+    "einsum",
+    "triu",
+    "tril",
+    "diag",
+    "diagonal",
+    "trace",
+    "append",
+    "delete",
+    "insert",
+    "nanargmax",
+    "size",
+    "shape",
+    "ndim",
+    "copy",
+]
 
 
 def functions():
@@ -146,7 +285,10 @@ def scipy_parts():
     yield "kde", lambda: stats.gaussian_kde(np.random.RandomState(0).rand(20))
     yield "rv_histogram", lambda: stats.rv_histogram(np.histogram([1.0, 2, 2, 3], bins=3))
     yield "ecdf", lambda: stats.ecdf([1.0, 2, 3])
-    yield "results", lambda: [stats.ttest_ind([1.0, 2, 3], [2.0, 3, 5]), stats.linregress([1, 2], [3, 5])]
+    yield (
+        "results",
+        lambda: [stats.ttest_ind([1.0, 2, 3], [2.0, 3, 5]), stats.linregress([1, 2], [3, 5])],
+    )
     yield "describe", lambda: [stats.describe([1.0, 2, 3]), stats.pearsonr([1, 2, 3], [1, 2, 4])]
     yield "qmc", lambda: importlib.import_module("scipy.stats.qmc").Sobol(2, seed=1)
 
@@ -158,7 +300,10 @@ def interpolators():
     grid = np.arange(12.0).reshape(3, 4)
     yield "interp1d", lambda: ip.interp1d(x, y)
     yield "interp1d cubic", lambda: ip.interp1d(x, y, kind="cubic", fill_value="extrapolate")
-    yield "UnivariateSpline", lambda: [ip.UnivariateSpline(x, y), ip.InterpolatedUnivariateSpline(x, y)]
+    yield (
+        "UnivariateSpline",
+        lambda: [ip.UnivariateSpline(x, y), ip.InterpolatedUnivariateSpline(x, y)],
+    )
     yield "CubicSpline", lambda: ip.CubicSpline(x, y)
     yield "Pchip", lambda: [ip.PchipInterpolator(x, y), ip.Akima1DInterpolator(x, y)]
     yield "BSpline", lambda: ip.make_interp_spline(x, y)
@@ -173,7 +318,10 @@ def interpolators():
     spatial = importlib.import_module("scipy.spatial")
     points = np.random.RandomState(0).rand(20, 2)
     yield "cKDTree", lambda: [spatial.cKDTree(points), spatial.KDTree(points)]
-    yield "Rotation", lambda: importlib.import_module("scipy.spatial.transform").Rotation.from_quat([0, 0, 0, 1])
+    yield (
+        "Rotation",
+        lambda: importlib.import_module("scipy.spatial.transform").Rotation.from_quat([0, 0, 0, 1]),
+    )
     yield "Delaunay", lambda: [spatial.Delaunay(points), spatial.ConvexHull(points)]
     optimize = importlib.import_module("scipy.optimize")
     yield "OptimizeResult", lambda: optimize.minimize_scalar(np.cos)
@@ -183,11 +331,30 @@ def interpolators():
     signal = importlib.import_module("scipy.signal")
     yield "lti", lambda: [signal.lti([1.0], [1.0, 2.0]), signal.dlti([1.0], [1.0, 2.0], dt=0.1)]
     special = importlib.import_module("scipy.special")
-    for name in ("expit", "logit", "gamma", "gammaln", "erf", "softmax", "logsumexp", "boxcox", "inv_boxcox"):
+    for name in (
+        "expit",
+        "logit",
+        "gamma",
+        "gammaln",
+        "erf",
+        "softmax",
+        "logsumexp",
+        "boxcox",
+        "inv_boxcox",
+    ):
         if hasattr(special, name):
             yield "special " + name, lambda name=name: getattr(special, name)
     distance = importlib.import_module("scipy.spatial.distance")
-    for name in ("cosine", "euclidean", "cityblock", "jaccard", "correlation", "hamming", "pdist", "cdist"):
+    for name in (
+        "cosine",
+        "euclidean",
+        "cityblock",
+        "jaccard",
+        "correlation",
+        "hamming",
+        "pdist",
+        "cdist",
+    ):
         yield "distance " + name, lambda name=name: getattr(distance, name)
     fft = importlib.import_module("scipy.linalg")
     yield "linalg", lambda: [fft.norm, fft.pinv, fft.svd]

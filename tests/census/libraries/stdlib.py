@@ -1,7 +1,6 @@
-# ruff: noqa: UP
 """Plain data types of the standard library, and what cloudpickle and dill make of plain data."""
 
-from __future__ import absolute_import
+from __future__ import absolute_import, print_function
 
 import array
 import collections
@@ -31,8 +30,8 @@ def optional(name):
 
 
 def plain():
-    yield "scalars", lambda: [None, True, 1, -(10**30), 1.5, u"text", b"bytes", 2j, float("nan")]
-    yield "bytes", lambda: [b"", b"x", bytearray(b"abc"), bytearray(), u"\u20ac", memoryview]
+    yield "scalars", lambda: [None, True, 1, -(10**30), 1.5, "text", b"bytes", 2j, float("nan")]
+    yield "bytes", lambda: [b"", b"x", bytearray(b"abc"), bytearray(), "\u20ac", memoryview]
     yield "nested", lambda: {"a": [1, (2, {3, 4}), frozenset([5])], (1, 2): {}, b"k": []}
     yield "range", lambda: [range(5), range(1, 10, 2)]
     yield "slice", lambda: [slice(1, 2), slice(None, None, -1), Ellipsis, NotImplemented]
@@ -88,8 +87,8 @@ def numbers():
     ipaddress = optional("ipaddress")
     if ipaddress:
         address = ipaddress.ip_address
-        yield "ipaddress", lambda: [address(u"127.0.0.1"), address(u"::1")]
-        yield "ipnetwork", lambda: ipaddress.ip_network(u"10.0.0.0/8")
+        yield "ipaddress", lambda: [address(b"127.0.0.1".decode()), address(b"::1".decode())]
+        yield "ipnetwork", lambda: ipaddress.ip_network(b"10.0.0.0/8".decode())
     statistics = optional("statistics")
     if statistics:
         yield "statistics", lambda: [statistics.mean, statistics.median]
@@ -159,7 +158,10 @@ def containers():
     yield "OrderedDict", lambda: c.OrderedDict([("a", 1), ("b", 2)])
     yield "defaultdict", lambda: [c.defaultdict(list, {"a": [1]}), c.defaultdict(int, {"b": 2})]
     yield "defaultdicts", lambda: [c.defaultdict(dict), c.defaultdict(set), c.defaultdict(None)]
-    yield "defaultdict more", lambda: [c.defaultdict(float), c.defaultdict(str), c.defaultdict(bool)]
+    yield (
+        "defaultdict more",
+        lambda: [c.defaultdict(float), c.defaultdict(str), c.defaultdict(bool)],
+    )
     yield "Counter", lambda: c.Counter("abcabc")
     yield "deque", lambda: [c.deque([1, 2]), c.deque([1], maxlen=5)]
     for name in ("ChainMap", "UserDict", "UserList", "UserString"):
@@ -204,11 +206,14 @@ def callables():
 
 
 def text():
-    yield "pattern", lambda: [re.compile("a+"), re.compile("(?u)\\b\\w\\w+\\b", re.I), re.compile(b"x")]
+    yield (
+        "pattern",
+        lambda: [re.compile("a+"), re.compile("(?u)\\b\\w\\w+\\b", re.I), re.compile(b"x")],
+    )
     string = optional("string")
     yield "template", lambda: string.Template("$a")
     io = optional("io")
-    yield "StringIO", lambda: io.StringIO(u"text")
+    yield "StringIO", lambda: io.StringIO(b"text".decode())
     yield "BytesIO", lambda: io.BytesIO(b"bytes")
     yield "logger", lambda: [logging.getLogger("x.y"), logging.getLogger()]
     yield "handler level", lambda: logging.Formatter("%(message)s")
@@ -228,7 +233,7 @@ def _enums(enum):
     http = optional("http")
     socket = optional("signal")
     found = [http.HTTPStatus.OK] if http else []
-    return [*found, socket.SIGTERM, re.I] if sys.version_info[0] > 2 else found
+    return found + [socket.SIGTERM, re.I] if sys.version_info[0] > 2 else found
 
 
 def typed():
@@ -244,7 +249,7 @@ def typed():
     contextvars = optional("types")
     yield "mapping proxy", lambda: contextvars.MappingProxyType
     if sys.version_info >= (3, 10):
-        yield "union", lambda: eval("int | str")  # noqa: S307
+        yield "union", lambda: eval("int | str")
 
 
 if sys.version_info >= (3, 7):
@@ -267,7 +272,9 @@ def dumped():
         for key, thing in things.items():
             yield (
                 name + " " + key,
-                lambda module=module, thing=thing: {"__files__": {module.__name__: module.dumps(thing)}},
+                lambda module=module, thing=thing: {
+                    "__files__": {module.__name__: module.dumps(thing)}
+                },
             )
 
 

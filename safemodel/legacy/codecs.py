@@ -194,11 +194,12 @@ class Gzip:
             data, self._held = self._held[end:], b""
             if not data:
                 return b""
-        if not self._inner.eof:
+        over = self._inner.eof
+        if not over:
             given = self._inner.decompress(data, max_length)
             self._crc = _crc32(given, self._crc)
             self._size += len(given)
-            if self._inner.eof:  # type: ignore[unreachable]  # decompress may set it
+            if self._inner.eof:
                 self._held = self._inner.unused_data or b""
             return given
         self._held += bytes(data)

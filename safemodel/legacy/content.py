@@ -67,12 +67,28 @@ class Stream:
     The iterator that it returns raises `LegacyError` where the data are damaged or pass a budget.
     """
 
-    __slots__ = ("_head", "_pieces", "_view")
+    __slots__ = ("_begin", "_head", "_held", "_hold", "_view")
 
-    def __init__(self, pieces: Callable[[], Iterator[bytes]]) -> None:
-        self._pieces = pieces
-        self._head: bytes | None = None
+    def __init__(
+        self,
+        pieces: Callable[[], Iterator[bytes]],
+        *,
+        hold: Callable[[int], None] | None = None,
+        head: bytes | None = None,
+    ) -> None:
+        """`hold` is told how many bytes are kept in memory for `view`, and let go of later.
+
+        `head`: the first `HEAD` bytes, where they are known already.
+        """
+        self._begin = pieces
+        self._hold = hold
+        self._held = 0
+        self._head = head
         self._view: memoryview | None = None
+
+    def __del__(self) -> None:
+        if self._held and self._hold is not None:
+            self._hold(-self._held)
 
     @property
     def size(self) -> int | None:
@@ -82,7 +98,7 @@ class Stream:
         if self._head is None:
             found = bytearray()
             try:
-                for piece in self._pieces():
+                for piece in self._begin():
                     found += piece
                     if len(found) >= HEAD:
                         break
@@ -94,18 +110,21 @@ class Stream:
     def view(self) -> memoryview:
         if self._view is None:
             found = bytearray()
-            for piece in self._pieces():
+            for piece in self._begin():
                 found += piece
                 if len(found) > MAX_MATERIALISED:
                     raise BudgetError(
                         f"more than {MAX_MATERIALISED} bytes after decompression, of a format "
                         "that can only be read as a whole"
                     )
-            self._view = memoryview(bytes(found))
+                if self._hold is not None and len(found) - self._held >= 1 << 20:
+                    self._hold(len(found) - self._held)
+                    self._held = len(found)
+            self._view = memoryview(found).toreadonly()
         return self._view
 
     def reader(self) -> Reader:
-        return Reader(memoryview(b""), self._pieces())
+        return Reader(memoryview(b""), self._begin())
 
     def pieces(self) -> Iterator[bytes]:
         """All of them, piece by piece, from the first byte.
@@ -113,7 +132,7 @@ class Stream:
         Raises:
             LegacyError: damaged, or beyond a budget; all before that was given.
         """
-        return self._pieces()
+        return self._begin()
 
 
 class Reader:

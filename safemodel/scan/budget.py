@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from safemodel.errors import BudgetError
-from safemodel.limits import GIB
+from safemodel.limits import GIB, MIB
+
+MAX_HELD: Final = 384 * MIB  # of what came out of decompressors, at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,12 @@ DEFAULT_LIMITS: Final = Limits()
 class Budget:
     """What is left of the limits for one file."""
 
-    __slots__ = ("_deadline", "inflated", "inflated_limit", "limits", "members", "opcodes")
+    __slots__ = ("_deadline", "held", "inflated", "inflated_limit", "limits", "members", "opcodes")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, size: int | None = None) -> None:
         self.limits = limits
         self.inflated = 0
+        self.held = 0
         self.members = 0
         self.opcodes = 0
         self.inflated_limit = min(limits.inflated, max(GIB, (size or 0) * limits.ratio))
@@ -75,6 +78,16 @@ class Budget:
         if self.inflated > self.inflated_limit:
             raise BudgetError(f"inflates to more than {self.inflated_limit} bytes")
         self.check_time()
+
+    def hold(self, count: int) -> None:
+        """Account for bytes that are kept in memory; negative when they are let go of.
+
+        Raises:
+            BudgetError: too many at a time.
+        """
+        self.held += count
+        if count > 0 and self.held > MAX_HELD:
+            raise BudgetError(f"needs more than {MAX_HELD} bytes of memory after decompression")
 
     def member(self) -> None:
         """Account for one more nested member.

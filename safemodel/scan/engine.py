@@ -1,49 +1,42 @@
-"""From a path to a report: opens the file, asks for its formats, runs their handlers."""
+"""From bytes to a report: asks for their formats, and runs the handlers of these.
+
+Whatever the bytes are, there is a report: an error of a handler is a finding of the content that
+it was reading, and the other formats and members are scanned all the same.
+"""
 
 from __future__ import annotations
 
-import mmap
 import os
-import stat
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import BudgetError, LegacyError
 from safemodel.legacy.content import View
-from safemodel.report.model import FileReport, Report, Status
+from safemodel.legacy.sniff import PICKLES, PROTOBUFS, formats
+from safemodel.report.model import FileReport, Severity, Status
 from safemodel.scan import formats as handlers
 from safemodel.scan.budget import DEFAULT_LIMITS, Budget, Limits
 from safemodel.scan.names import Tables
-from safemodel.scan.rules import RULESET
 from safemodel.scan.scope import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from safemodel.legacy.content import Content
+    from safemodel.report.model import Report
+
+# Formats of which the first that fits is the one, and formats that are one to who is told of them.
+_FAMILIES: Final = (PICKLES, PROTOBUFS)
 
 
 def scan(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> Report:
-    """Say what a file, or every file of a folder, would do if something loaded it."""
-    import safemodel
+    """Say what a file, or every file of a folder, would do if something loaded it.
 
-    name = os.fspath(path)
-    return Report((scan_file(name, limits=limits),), safemodel.__version__, RULESET, frozenset({name}))
+    Never raises for anything that is in it.
+    """
+    from safemodel.scan.folder import scan_paths
+    from safemodel.scan.single import Settings
 
-
-def scan_file(path: str, *, limits: Limits = DEFAULT_LIMITS, names: Tables | None = None) -> FileReport:
-    """Scan one file. Never raises for anything that is in it."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
-        size = os.fstat(descriptor).st_size
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or not size:
-            return FileReport(path, Status.SKIPPED, size=size)
-        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                return scan_bytes(view, path, limits=limits, names=names)
-            finally:
-                view.release()
-    finally:
-        os.close(descriptor)
+    return scan_paths([os.fspath(path)], Settings(limits=limits))
 
 
 def scan_bytes(
@@ -53,40 +46,68 @@ def scan_bytes(
     limits: Limits = DEFAULT_LIMITS,
     names: Tables | None = None,
 ) -> FileReport:
-    """Scan bytes that are called `path`."""
-    budget = Budget(limits, len(data))
-    scope = Scope(path, budget, names or Tables(), _scan_content)
-    known = _scan_content(View(data), scope, None)
+    """Scan bytes that are called `path`. Never raises for anything that is in them."""
+    view = memoryview(data)
+    budget = Budget(limits, len(view))
+    scope = Scope(path, budget, names or Tables(), scan_content)
+    known = scan_content(View(view), scope, None)
     record = scope.record
+    scope.summarise()
     unread = any(finding.unread for finding in record.findings)
     status = Status.UNREAD if unread else Status.SCANNED if known else Status.SKIPPED
     return FileReport(
         path,
         status,
         tuple(record.formats),
-        len(data),
+        len(view),
         None,
         budget.members,
         tuple(record.findings),
     )
 
 
-def _scan_content(content: Content, scope: Scope, formats: Sequence[str] | None) -> bool:
-    """Run every handler whose format the bytes suggest; whether any fitted."""
+def scan_content(content: Content, scope: Scope, only: Sequence[str] | None) -> bool:
+    """Run the handler of every format that the bytes suggest, or of `only` some.
+
+    Returns whether any fitted. Never raises but for an interrupt.
+    """
+    fitted: list[str] = []
+    try:
+        candidates = formats(content) if only is None else only
+    except LegacyError as error:
+        scope.unread(error)
+        return True
     known = False
-    for name in _formats(content, scope) if formats is None else formats:
+    for name in candidates:
+        if name not in handlers.HANDLERS or _has_family(name, fitted):
+            continue
         try:
             if handlers.handler(name).scan(content, scope):
-                known = True
-                scope.record.formats.append(name)
+                fitted.append(name)
+                scope.fits(name)
         except LegacyError as error:
             known = True
             scope.unread(error)
         except (MemoryError, RecursionError) as error:
             known = True
-            scope.unread(BudgetError(f"needs too much memory: {type(error).__name__}"))
-    return known
+            scope.unread(BudgetError(f"needs too much memory ({type(error).__name__})"))
+        except Exception as error:  # the net below all handlers: a defect here is no verdict
+            if os.environ.get("SAFEMODEL_DEBUG"):
+                raise
+            known = True
+            scope.find("SM909", f"reading it as {name} failed with {type(error).__name__}")
+    if only is None and len(fitted) > 1:
+        _several(fitted, content, scope)
+    return known or bool(fitted)
 
 
-def _formats(content: Content, scope: Scope) -> Iterable[str]:
-    return ("pickle",)
+def _has_family(name: str, fitted: Sequence[str]) -> bool:
+    return any(name in family and set(family) & set(fitted) for family in _FAMILIES)
+
+
+def _several(fitted: Sequence[str], content: Content, scope: Scope) -> None:
+    """The content is two things at once; quite so if one is not just embedded in the other."""
+    message = f"is {' and '.join(fitted)} at once"
+    head = bytes(content.head(2))
+    embedded = set(fitted) & set(PICKLES) and set(fitted) <= {*PICKLES, "zip"} and head != b"PK"
+    scope.find("SM413", message, severity=Severity.LOW if embedded else None)

@@ -29,6 +29,7 @@ class Record:
     findings: list[Finding] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
     dropped: int = 0  # findings above the limit
+    counts: list[int] = field(default_factory=lambda: [0, 0])  # below HIGH, and from HIGH on
     seen: set[tuple[object, ...]] = field(default_factory=set)
 
 
@@ -77,24 +78,38 @@ class Scope:
         remedy: str = "",
     ) -> None:
         """Report a finding here. The same one at the same place is reported once."""
+        severity = rules.RULES[rule].severity if severity is None else severity
         key = (rule, message, self.inside, offset)
         record = self._record
         if key in record.seen:
             return
-        if len(record.findings) >= self.budget.limits.findings:
+        # Many harmless findings must not leave out one that is not.
+        grave = severity >= Severity.HIGH
+        if record.counts[grave] >= self.budget.limits.findings:
             record.dropped += 1
             return
+        record.counts[grave] += 1
         record.seen.add(key)
         record.findings.append(
             Finding(
                 rule,
-                rules.RULES[rule].severity if severity is None else severity,
+                severity,
                 message,
                 Location(self.path, self.inside, offset, length),
                 tuple((name, value[:MAX_EVIDENCE]) for name, value in evidence),
                 remedy,
             )
         )
+
+    def summarise(self) -> None:
+        """Report how many findings were left out, if any."""
+        dropped = self._record.dropped
+        if dropped:
+            rule = rules.RULES["SM906"]
+            where = Location(self.path)
+            self._record.findings.append(
+                Finding(rule.id, rule.severity, f"{dropped} more findings are left out", where)
+            )
 
     def unread(self, error: LegacyError) -> None:
         """Report that something here could not be read, and why."""

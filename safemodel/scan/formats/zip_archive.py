@@ -86,7 +86,7 @@ class ZipArchive:
                 f"{shown(member.name)} is compressed with {word}",
                 hint="unpack the archive, then scan what was in it",
             )
-        return Stream(self._pieces(member, kind, data))
+        return Stream(self._pieces(member, kind, data), hold=self._scope.budget.hold)
 
     def read(self, member: ZipMember, limit: int = MAX_READ) -> bytes:
         """All bytes of a member.

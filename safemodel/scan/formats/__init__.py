@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 # format -> module of this package; imported when the format is met
 HANDLERS: Final[dict[str, str]] = {
+    "gguf": "gguf",
     "pickle": "pickle",
+    "safetensors": "safetensors",
     "zip": "zip",
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import referencing
 
 from safemodel.bundle.contents import Contents, Payload, TensorData
 from safemodel.bundle.write import write
@@ -20,6 +21,11 @@ from safemodel.trust import store
 from safemodel.trust.keys import Signer
 
 SCHEMAS = Path(__file__).parents[2] / "spec" / "schemas"
+
+
+def _schema(name: str) -> referencing.Resource[Any]:
+    """A schema that another one names."""
+    return referencing.Resource.from_contents(json.loads((SCHEMAS / name).read_text()))
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Result:
         document = json.loads(self.out)
         assert self.out.isascii()
         schema = json.loads((SCHEMAS / f"cli-{document['verb']}.schema.json").read_text())
-        jsonschema.Draft202012Validator(schema).validate(document)
+        registry = referencing.Registry(retrieve=_schema)
+        jsonschema.Draft202012Validator(schema, registry=registry).validate(document)
         return document
 
 

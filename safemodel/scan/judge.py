@@ -1,0 +1,261 @@
+"""From the facts of a pickle to findings: every site is judged, by exact name and use.
+
+A site is harmless only if a table says so: the callee is a literal global that is known good in
+this role, with arguments that its schema permits. Everything else is a finding; one for each rule
+and name, with how often and where first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from safemodel.errors import BudgetError, DamagedError, LegacyError
+from safemodel.legacy.pickle_facts import (
+    Build,
+    Call,
+    Extension,
+    Failure,
+    Global,
+    Instance,
+    Items,
+    Mutate,
+    Oddity,
+    Pairs,
+    Persistent,
+    Stop,
+)
+from safemodel.legacy.pickle_machine import trace
+from safemodel.scan.calls import Calls
+from safemodel.scan.evidence import bounded, describe
+from safemodel.scan.schema import matching
+from safemodel.scan.sightings import Sightings
+
+if TYPE_CHECKING:
+    from safemodel.legacy.content import Content, Reader
+    from safemodel.legacy.pickle_facts import Fact, Value
+    from safemodel.legacy.pickle_input import Dialect
+    from safemodel.scan.names.entry import Entry
+    from safemodel.scan.scope import Scope
+    from safemodel.scan.sightings import Verdict
+
+_ITEMS: Final = {
+    "APPEND": "list",
+    "APPENDS": "list",
+    "ADDITEMS": "set",
+    "SETITEM": "dict",
+    "SETITEMS": "dict",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """How some loader's unpickler differs from the plain one.
+
+    Attributes:
+        name: of the format.
+        persistent: whether an id is one that the loader's `persistent_load` expects. None: the
+            loader has none.
+        after_build: how many raw bytes after a BUILD belong to the object; it may scan them.
+        known: names that are known good in this loader, besides the tables.
+    """
+
+    name: str = "pickle"
+    persistent: Callable[[Persistent, Scope], bool] | None = None
+    after_build: Callable[[Build, Reader, Scope], int] | None = None
+    known: Mapping[tuple[str, str], Entry] = field(default_factory=dict)
+
+
+PLAIN: Final = Loader()
+
+
+def judge(
+    reader: Reader, scope: Scope, *, loader: Loader = PLAIN, content: Content | None = None
+) -> Stop | Failure:
+    """Judge one pickle, from where the reader is, and report what is found.
+
+    Args:
+        content: what the reader reads, to scan what the pickle nests in its literals.
+
+    Returns:
+        How it ended. A failure is reported, too.
+    """
+    judged = Judge(scope, loader)
+    end = judged.run(reader)
+    judged.report(content)
+    return end
+
+
+class Judge:
+    """The judgement of one pickle.
+
+    Attributes:
+        sightings: what was met, until it is reported.
+        ambiguous: whether unpicklers disagree on how to go on somewhere.
+    """
+
+    def __init__(self, scope: Scope, loader: Loader = PLAIN) -> None:
+        self._scope = scope
+        self._loader = loader
+        self._reader: Reader | None = None
+        self._failure: LegacyError | None = None
+        self.ambiguous = False
+        self.sightings = Sightings(self._lookup, scope.names)
+        self._calls = Calls(self.sightings, self._lookup)
+
+    def _lookup(self, module: str, name: str) -> Entry | None:
+        return self._loader.known.get((module, name)) or self._scope.names.lookup(module, name)
+
+    def run(self, reader: Reader, *, dialect: Dialect = "c") -> Stop | Failure:
+        """Judge every site up to the end of the pickle. Reports nothing yet."""
+        self._reader = reader
+        facts = trace(reader, dialect=dialect, spend=self._scope.budget.spend_opcodes)
+        end: Stop | Failure
+        try:
+            end = self._follow(facts)
+        except LegacyError as error:
+            self._failure = error
+            return Failure(error.message, error.offset or 0, 0, budget=True)
+        if isinstance(end, Failure):
+            kind = BudgetError if end.budget else DamagedError
+            self._failure = kind(end.message, offset=end.offset)
+        return end
+
+    def _follow(self, facts: Generator[Fact, int | None, None]) -> Stop | Failure:
+        send = facts.send
+        verdict = self.sightings.verdict
+        call = self._calls.judge
+        hook = self._loader.after_build
+        reply: int | None = None
+        while True:
+            fact = send(reply)
+            reply = None
+            kind = type(fact)
+            if kind is Global:
+                verdict(fact).met(fact)  # type: ignore[arg-type]
+            elif kind is Call:
+                call(fact.result)  # type: ignore[union-attr]
+            elif kind is Build:
+                self._build(fact)  # type: ignore[arg-type]
+                if hook is not None:
+                    reply = hook(fact, self._reader, self._scope) or None  # type: ignore[arg-type]
+            elif kind is Mutate:
+                self._mutate(fact)  # type: ignore[arg-type]
+            elif kind is Stop or kind is Failure:
+                return fact  # type: ignore[return-value]
+            else:
+                self._other(fact)
+
+    # Sites.
+
+    def _build(self, fact: Build) -> None:
+        target = fact.target
+        if type(target) is Instance:
+            found = self._calls.given(target)
+            if found is not None:
+                self._state(fact, *found)
+            elif fact.again:
+                self._second(fact.offset)
+        elif type(target) is Global:
+            verdict = self.sightings.verdict(target)
+            verdict.noted("SM110", "is changed itself, by state", fact.offset, describe(fact.state))
+        else:
+            self.sightings.note(
+                "SM110",
+                f"sets state on {describe(target)}",
+                fact.offset,
+                evidence=(("state", describe(fact.state)),),
+            )
+
+    def _second(self, offset: int) -> None:
+        self.sightings.note("SM111", "an object is changed again after it got its state", offset)
+
+    def _state(self, fact: Build, verdict: Verdict, entry: Entry) -> None:
+        state = fact.state
+        if fact.again:
+            verdict.noted("SM111", "gets state a second time", fact.offset)
+        elif "object" not in entry.gives:
+            verdict.noted("SM110", "gets state", fact.offset, describe(state))
+        elif entry.state:
+            if not matching(entry.state)([state], self._lookup):
+                what = "gets a state that it is not known to be harmless with"
+                verdict.noted("SM110", what, fact.offset, describe(state))
+        elif type(state) is Items and state.count == 2 and state.kind == "tuple":
+            if "slots" not in entry.gives:
+                verdict.noted("SM110", "gets state for slots", fact.offset, describe(state))
+            elif not _plain_slots(state.items[1]):
+                verdict.noted("SM110", "gets state for odd slots", fact.offset, describe(state))
+
+    def _mutate(self, fact: Mutate) -> None:
+        target = fact.target
+        shown = describe(fact.arguments[0]) if fact.arguments else ""
+        if type(target) is Instance:
+            found = self._calls.given(target)
+            if found is None:
+                if target.state is not None:
+                    self._second(fact.offset)
+                return
+            verdict, entry = found
+            if target.state is not None:
+                verdict.noted("SM111", "gets items after its state", fact.offset, shown)
+            elif _ITEMS[fact.opcode] not in entry.gives:
+                verdict.noted("SM110", f"gets items by {fact.opcode}", fact.offset, shown)
+        elif type(target) is Global:
+            verdict = self.sightings.verdict(target)
+            verdict.noted("SM110", "is changed itself, by items", fact.offset, shown)
+        else:
+            self.sightings.note("SM110", f"puts items into {describe(target)}", fact.offset)
+
+    def _other(self, fact: Fact) -> None:
+        if isinstance(fact, Persistent):
+            hook = self._loader.persistent
+            if hook is None:
+                self.sightings.note(
+                    "SM112",
+                    "asks its loader for objects by persistent id",
+                    fact.offset,
+                    evidence=(("id", describe(fact.id)),),
+                )
+            elif not hook(fact, self._scope):
+                self.sightings.note(
+                    "SM113",
+                    f"asks for a persistent id that {self._loader.name} has no such object for",
+                    fact.offset,
+                    evidence=(("id", describe(fact.id)),),
+                )
+        elif isinstance(fact, Extension):
+            self.sightings.note(
+                "SM109",
+                "uses a code of the copyreg extension registry",
+                fact.offset,
+                evidence=(("code", str(fact.code)),),
+            )
+        elif isinstance(fact, Oddity):
+            self.ambiguous |= fact.ambiguous
+            rule = "SM116" if fact.ambiguous else "SM115"
+            self.sightings.note(rule, bounded(fact.message), fact.offset)
+
+    # The end.
+
+    @property
+    def harmful(self) -> bool:
+        """Whether something was reached that no text which only looks like a pickle reaches."""
+        return self.sightings.harmful
+
+    def report(self, content: Content | None) -> None:
+        """Report what was met, scan what is nested, and say if the pickle could not be read."""
+        self.sightings.report(self._scope)
+        for nested in self._calls.nested:
+            nested.scan(self._scope, content)
+        if self._failure is not None:
+            self._scope.unread(self._failure)
+
+
+def _plain_slots(slots: Value) -> bool:
+    """Whether a state for slots sets no special attribute, such as `__class__`."""
+    if type(slots) is not Pairs:
+        return True  # not an object with slots, but a class that takes a pair
+    return slots.complete and not any(
+        type(key) is not str or key.startswith("__") for key, _ in slots.items
+    )

@@ -1,0 +1,190 @@
+"""What abstract values are, as far as that is certain: for the schemas of the tables.
+
+A function here answers True only for what is known; everything computed at load is nothing certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from safemodel.legacy.pickle_facts import Blob, Global, Instance, Items, Pairs
+
+if TYPE_CHECKING:
+    from safemodel.legacy.pickle_facts import Value
+    from safemodel.scan.names.entry import Entry
+
+Known: TypeAlias = "Callable[[str, str], Entry | None]"
+Match: TypeAlias = "Callable[[Value, Known], bool]"
+
+MAX_CONTAINERS: Final = 1000  # in one argument that must be plain
+
+# What makes bytes where a protocol has no opcode for them.
+_BYTES_MAKERS: Final = frozenset({"_codecs.encode", "builtins.bytes", "builtins.bytearray"})
+
+
+def made_by(value: Instance) -> str:
+    """The name of the class or function that made an instance; "" where it is no plain name.
+
+    For what is made through `copyreg` or numpy's `_reconstruct` that is the class they are given.
+    """
+    callee = resolve(value.callee)
+    if callee is None:
+        return ""
+    name = callee.full_name
+    if name in RECONSTRUCTORS and type(value.arguments) is Items and value.arguments.items:
+        first = value.arguments.items[0]
+        return first.full_name if type(first) is Global else ""
+    return name
+
+
+def resolve(callee: Value) -> Global | None:
+    """The global that something is, if that is certain; None if it is only known at load.
+
+    Besides a global itself that is `getattr(global, "name")`, which is how protocols below 4 write
+    a dotted name, and dill's name of a type.
+    """
+    if type(callee) is Global:
+        return callee if callee.literal else None
+    if type(callee) is not Instance or type(callee.arguments) is not Items:
+        return None
+    if type(callee.callee) is not Global or not callee.callee.literal:
+        return None
+    name = callee.callee.full_name
+    items = callee.arguments.items
+    if name == "builtins.getattr" and len(items) == 2 and type(items[1]) is str:
+        owner = resolve(items[0])
+        if owner is not None:
+            return Global(owner.module, f"{owner.name}.{items[1]}", callee.offset, "REDUCE")
+    elif name == "dill._dill._load_type" and len(items) == 1 and items[0] in DILL_TYPES:
+        return Global(*DILL_TYPES[items[0]], callee.offset, "REDUCE")
+    return None
+
+
+# What dill calls the types that it does not look up by their own names.
+DILL_TYPES: Final[dict[Value, tuple[str, str]]] = {"PartialType": ("functools", "partial")}
+
+# Functions that make an instance of their first argument.
+RECONSTRUCTORS: Final = frozenset(
+    {
+        "copyreg._reconstructor",
+        "copyreg.__newobj__",
+        "copyreg.__newobj_ex__",
+        "numpy.core.multiarray._reconstruct",
+        "numpy._core.multiarray._reconstruct",
+    }
+)
+
+
+def _none(value: Value, known: Known) -> bool:
+    return value is None
+
+
+def _bool(value: Value, known: Known) -> bool:
+    return type(value) is bool
+
+
+def _int(value: Value, known: Known) -> bool:
+    return type(value) is int or (type(value) is Blob and value.kind == "int")
+
+
+def _float(value: Value, known: Known) -> bool:
+    return type(value) is float
+
+
+def _number(value: Value, known: Known) -> bool:
+    return type(value) in (bool, int, float) or _int(value, known)
+
+
+def _str(value: Value, known: Known) -> bool:
+    return type(value) is str or (type(value) is Blob and value.kind == "str")
+
+
+def _bytes(value: Value, known: Known) -> bool:
+    if type(value) is Instance:
+        return made_by(value) in _BYTES_MAKERS
+    return type(value) is bytes or (
+        type(value) is Blob and value.kind in ("bytes", "bytearray", "buffer")
+    )
+
+
+def anything(value: Value, known: Known) -> bool:
+    return True
+
+
+def _plain(value: Value, known: Known) -> bool:
+    waiting = [value]
+    seen: set[int] = set()  # shared containers could make a tree of any size
+    while waiting:
+        one = waiting.pop()
+        if type(one) is Items or type(one) is Pairs:
+            if not one.complete or len(seen) >= MAX_CONTAINERS:
+                return False
+            if id(one) not in seen:
+                seen.add(id(one))
+                if type(one) is Items:
+                    waiting += one.items
+                else:
+                    waiting += [part for pair in one.items for part in pair]  # type: ignore[union-attr]
+        elif not (
+            one is None
+            or type(one) in (bool, int, float, str, bytes, Blob)
+            or (type(one) is Instance and _bytes(one, known))
+        ):
+            return False
+    return True
+
+
+def _instance(value: Value, known: Known) -> bool:
+    return type(value) is Instance
+
+
+def is_named(value: Value, names: frozenset[str]) -> bool:
+    found = resolve(value)
+    return found is not None and found.full_name in names
+
+
+def _role(role: str) -> Match:
+    def match(value: Value, known: Known) -> bool:
+        found = resolve(value)
+        if found is None:
+            return False
+        entry = known(found.module, found.name)
+        if entry is None:
+            return False
+        if role == "harmless":
+            return entry.harmless and not entry.nested
+        return role in ("known", entry.role)
+
+    return match
+
+
+def sampled(inner: Match) -> Match:
+    """As `inner`, of which a container needs only the items that were kept to match."""
+
+    def match(value: Value, known: Known) -> bool:
+        if type(value) is Items and not value.complete:
+            return inner(Items(value.kind, value.items, len(value.items)), known)
+        if type(value) is Pairs and not value.complete:
+            return inner(Pairs(value.items, len(value.items)), known)
+        return inner(value, known)
+
+    return match
+
+
+WORDS: Final[dict[str, Match]] = {
+    "none": _none,
+    "bool": _bool,
+    "int": _int,
+    "float": _float,
+    "number": _number,
+    "str": _str,
+    "bytes": _bytes,
+    "any": anything,
+    "plain": _plain,
+    "instance": _instance,
+    "class": _role("class"),
+    "constant": _role("constant"),
+    "known": _role("known"),
+    "harmless": _role("harmless"),
+}

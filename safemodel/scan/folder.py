@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+from safemodel.errors import BudgetError
 from safemodel.report.model import FileReport, Report
 from safemodel.scan.rules import RULESET
-from safemodel.scan.single import Scanner, Settings, unrecognised
+from safemodel.scan.single import GRACE, Scanner, Settings, unread, unrecognised
 from safemodel.scan.walk import Item, reason, walk
 
 # More than this, and processes pay for themselves.
@@ -40,8 +41,9 @@ def scan_paths(
         paths: files of a folder are called what the folder is called here, and their place in it.
         jobs: processes at a time; None is as many as there are processors.
         strict: a file of no known format is a finding also where a folder holds it.
-        watched: a large file is scanned in a process of its own even if it is alone, so that
-            nothing in it can end or hold up this one.
+        watched: nothing in a file may end or hold up this process: a large one is scanned in a
+            process of its own even if it is alone, a small one under an alarm. For programs that
+            do nothing else.
         exclude: which files and folders below a folder to leave out, by relative path.
 
     Raises:
@@ -107,7 +109,8 @@ def _as_they_come(
     ]
     much = len(readable) > POOL_FILES or (len(readable) > 1 and total > POOL_BYTES)
     if not (much and jobs > 1) and not (watched and total >= WATCHED_BYTES):
-        yield from ((index, scanner.scan(item)) for index, item in enumerate(items))
+        scan = _with_alarm(scanner) if watched else scanner.scan
+        yield from ((index, scan(item)) for index, item in enumerate(items))
         return
     from safemodel.scan.pool import Pool
 
@@ -119,3 +122,19 @@ def _as_they_come(
     pool = Pool(settings, jobs)
     for index, file in pool.run([item for _, item in readable]):
         yield readable[index][0], file
+
+
+def _with_alarm(scanner: Scanner) -> Callable[[Item], FileReport]:
+    """A scan that a defect can't prolong for ever."""
+    from safemodel.scan.alarm import alarm
+
+    seconds = scanner.settings.limits.seconds + GRACE
+
+    def scan(item: Item) -> FileReport:
+        try:
+            with alarm(seconds):
+                return scanner.scan(item)
+        except BudgetError as error:
+            return unread(item.path, "SM902", error.message, item.size)
+
+    return scan

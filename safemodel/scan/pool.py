@@ -24,13 +24,16 @@ from safemodel.errors import DamagedError
 from safemodel.report import json_report
 from safemodel.report.model import FileReport
 from safemodel.scan import worker
-from safemodel.scan.single import Settings, unread
+from safemodel.scan.single import GRACE, Settings, unread
 from safemodel.scan.walk import Item
 
 BATCH_FILES: Final = 32
 BATCH_BYTES: Final = 1 << 20
-_GRACE: Final = 5.0  # seconds, after those that the worker itself counts
 _POLL: Final = 0.25
+
+PROGRAM: Final = (
+    "import sys; sys.path.append(sys.argv[1]); from safemodel.scan import worker; worker.main()"
+)
 
 Job = tuple[int, Item]
 
@@ -75,7 +78,7 @@ class Pool:
         self._replies: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._waiting: deque[list[Job]] = deque()
-        self._allowed = settings.limits.seconds + _GRACE
+        self._allowed = settings.limits.seconds + GRACE
 
     def run(self, items: Sequence[Item]) -> Iterator[tuple[int, FileReport]]:
         """The reports as they come, each with the index of its item."""
@@ -118,9 +121,8 @@ class Pool:
 
         # -P: nothing is imported from the current folder, which may be the one that is scanned.
         root = os.path.dirname(os.path.dirname(os.path.abspath(safemodel.__file__)))
-        code = "import sys; sys.path.append(sys.argv[1]); from safemodel.scan import worker"
         process = subprocess.Popen(  # noqa: S603 (our own interpreter and code)
-            [sys.executable, "-P", "-c", f"{code}; worker.main()", root],
+            [sys.executable, "-P", "-c", PROGRAM, root],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

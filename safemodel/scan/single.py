@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from safemodel.report.model import FileReport, Finding, Location, Severity, Status
 from safemodel.scan import engine
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from safemodel.scan.names import Tables
     from safemodel.scan.policy import Policy
     from safemodel.scan.walk import Item
+
+GRACE: Final = 5.0  # seconds beyond those that a scan counts itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # format -> module of this package; imported when the format is met
 HANDLERS: Final[dict[str, str]] = {
     "gguf": "gguf",
+    "hdf5": "hdf5",
     "pickle": "pickle",
     "safetensors": "safetensors",
     "zip": "zip",

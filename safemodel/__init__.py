@@ -19,6 +19,8 @@ __all__ = [
     "verify",
     "inspect",
     "sign",
+    "scan",
+    "guard",
     "pack",
     "unpack",
     "Signer",
@@ -34,6 +36,8 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from safemodel import errors as errors
+    from safemodel import guard as guard
+    from safemodel import scan as scan
     from safemodel.adapters import load as load
     from safemodel.adapters import save as save
     from safemodel.adapters.protocol import LoadReport as LoadReport
@@ -64,6 +68,8 @@ _WHERE = {
     "TrustedKeys": ("safemodel.trust.policy", "TrustedKeys"),
     "UNSIGNED": ("safemodel.trust.policy", "UNSIGNED"),
     "errors": ("safemodel.errors", ""),
+    "guard": ("safemodel.guard", ""),
+    "scan": ("safemodel.scan", ""),
 }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.attacks.asking import Oracle
 
 
 def pytest_configure() -> None:
@@ -30,3 +34,22 @@ def config_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SAFEMODEL_CONFIG", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def oracles() -> Iterator[dict[str, Oracle]]:
+    """Oracle processes that are running (tests/attacks/asking.py)."""
+    running: dict[str, Oracle] = {}
+    yield running
+    for oracle in running.values():
+        oracle.close()
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder with a short name, and `m` in it for markers: some attacks have room for little."""
+    folder = Path(tempfile.mkdtemp(prefix="sm", dir="/tmp"))
+    (folder / "m").mkdir()
+    yield folder
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder)

@@ -6,29 +6,21 @@ the same bytes under a name without an ending, and must report them at high or a
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import safemodel
 from safemodel.report.model import Severity
+from tests.attacks.asking import Oracle, oracle_of
 from tests.attacks.assemble import FORMS, Name, assemble
 from tests.attacks.containers import CONTAINERS, TAR_NAME, Container
 from tests.attacks.formats import FORMATS
 from tests.attacks.gadgets import GADGETS, Gadget
 
 ROOT = Path(__file__).parents[2]
-_LIBRARIES = ("joblib", "numpy", "pandas", "sklearn.datasets", "torch", "dill", "cloudpickle")
 _NEEDS = {
     "torch": "torch",
     "torch-jit": "torch",
@@ -47,63 +39,6 @@ _NEEDS = {
     "jinja": "jinja2",
     "gguf": "gguf",
 }
-
-
-class Oracle:
-    """A running oracle process."""
-
-    def __init__(self, *modules: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.attacks.oracle", *modules],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=ROOT,
-        )
-
-    def executes(self, loader: str, path: Path, folder: Path) -> bool:
-        """Whether loading `path` leaves anything in `folder`."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("no pipes")
-        request = {"loader": loader, "path": str(path), "folder": str(folder)}
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return bool(answer["executed"])
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
-
-
-_oracles: dict[str, Oracle] = {}
-
-
-@pytest.fixture(scope="session")
-def oracles() -> Iterator[dict[str, Oracle]]:
-    """One oracle for pickles, and one for each library that does not like company."""
-    yield _oracles
-    for oracle in _oracles.values():
-        oracle.close()
-    _oracles.clear()
-
-
-def _oracle(oracles: dict[str, Oracle], alone: str) -> Oracle:
-    if alone not in oracles:
-        oracles[alone] = Oracle(alone) if alone else Oracle(*_LIBRARIES)
-    return oracles[alone]
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder with a short name: some forms have room for little."""
-    folder = Path(tempfile.mkdtemp(prefix="sm", dir="/tmp"))
-    (folder / "m").mkdir()
-    yield folder
-    with contextlib.suppress(OSError):
-        shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)
@@ -147,7 +82,7 @@ def test_the_oracle_tells_harmless_files(oracles: dict[str, Oracle], place: Path
         "order": Name("collections", "OrderedDict")(),
     }
     (place / "file").write_bytes(assemble(harmless))
-    assert not _oracle(oracles, "").executes("pickle", place / "file", place / "m")
+    assert not oracle_of(oracles, "").executes("pickle", place / "file", place / "m")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -160,7 +95,7 @@ def test_a_hostile_pickle_runs_and_is_found(
     data = container.wrap(assemble(gadget(str(place / "m" / "x")), case.form))
     path = place / f"file{container.ending}"
     path.write_bytes(data)
-    assert _oracle(oracles, "").executes(container.loader, path, place / "m"), "not hostile"
+    assert oracle_of(oracles, "").executes(container.loader, path, place / "m"), "not hostile"
     assert_found(path, place)
 
 
@@ -174,7 +109,7 @@ def test_a_hostile_file_of_another_format_runs_and_is_found(
     made.mkdir()
     path = case.make(str(place / "m" / "x"), made)
     assert not list((place / "m").iterdir()), "the maker ran the payload"
-    assert _oracle(oracles, case.needs).executes(case.loader, path, place / "m"), "not hostile"
+    assert oracle_of(oracles, case.needs).executes(case.loader, path, place / "m"), "not hostile"
     assert_found(path, place)
 
 

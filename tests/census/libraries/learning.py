@@ -111,7 +111,12 @@ def construct(cls):
         quick.pop("n_iter", None)
     if cls.__name__ == "SelectKBest":
         quick["k"] = 2
-    if cls.__name__ in ("OneHotEncoder", "CountVectorizer", "IsotonicRegression"):
+    if cls.__name__ in (
+        "OneHotEncoder",
+        "CountVectorizer",
+        "IsotonicRegression",
+        "OrthogonalMatchingPursuitCV",
+    ):
         quick = {}
     for key, value in quick.items():
         try:

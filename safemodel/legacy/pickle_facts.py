@@ -14,11 +14,16 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blob:
-    """A literal that was not materialised: its kind, and where its bytes are."""
+    """A literal that was not materialised: its kind, and where its bytes are.
+
+    Attributes:
+        data: the bytes of a short bytearray; None otherwise.
+    """
 
     kind: Literal["str", "bytes", "bytearray", "int", "buffer"]
     offset: int
     size: int
+    data: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +68,10 @@ class Items:
 
 @dataclass(slots=True, eq=False)
 class Pairs:
-    """A dictionary that the pickle builds itself; `items` as in `Items`."""
+    """A dictionary that the pickle builds itself; `items` as in `Items`.
+
+    A key that is set twice is there twice; the later value counts.
+    """
 
     items: list[tuple[Value, Value]] = field(default_factory=list)
     count: int = 0
@@ -72,7 +80,11 @@ class Pairs:
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """What a call returns. `state` is the last that BUILD gave it."""
+    """What a call returns. `state` is the last that BUILD gave it.
+
+    Attributes:
+        mutations: of a complete value tree: what was appended, added or set on it, in order.
+    """
 
     callee: Value
     arguments: Value  # an Items("tuple") where it is a well-formed call
@@ -80,6 +92,7 @@ class Instance:
     offset: int
     opcode: str
     state: Value = None
+    mutations: list[Mutate] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,8 +112,8 @@ class Extension:
 
 
 Value: TypeAlias = (
-    "None | bool | int | float | str | bytes | Blob | Global | Items | Pairs | Instance"
-    " | Persistent | Extension"
+    "bool | int | float | str | bytes | Blob | Global | Items | Pairs | Instance"
+    " | Persistent | Extension | None"
 )
 
 # Facts: what happens at a site. `Global`, `Persistent` and `Extension` are facts themselves.
@@ -124,12 +137,16 @@ class Build:
 
     The consumer may `send` the number of raw bytes that follow the opcode and belong to the
     object (joblib's arrays): the machine goes over them.
+
+    Attributes:
+        again: whether the target, an `Instance`, was given a state before.
     """
 
     target: Value
     state: Value
     offset: int
     end: int  # offset of the byte after the opcode
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +195,4 @@ class Failure:
     budget: bool = False
 
 
-Fact: TypeAlias = (
-    Global | Persistent | Extension | Call | Build | Mutate | Oddity | Stop | Failure
-)
+Fact: TypeAlias = Global | Persistent | Extension | Call | Build | Mutate | Oddity | Stop | Failure

@@ -1,0 +1,272 @@
+"""What the pickle machine holds between opcodes: the stack with its marks, and the memo."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from safemodel.legacy.pickle_facts import (
+    Blob,
+    Extension,
+    Global,
+    Instance,
+    Items,
+    Pairs,
+    Persistent,
+)
+from safemodel.legacy.pickle_input import Input, StuckError
+
+if TYPE_CHECKING:
+    from safemodel.legacy.pickle_facts import Value
+    from safemodel.legacy.pickle_input import Dialect
+
+KEEP: Final = 32  # items of a container that are kept, unless all are asked for
+BLOB: Final = 4096  # bytes of a literal that are kept
+BLOB_VALUES: Final = 1 << 16  # the same for a complete value tree
+POOLED: Final = 40  # bytes of a string that the memo keeps as bytes
+LENGTH_BITS: Final = 6
+LENGTH_MASK: Final = (1 << LENGTH_BITS) - 1
+_EMPTY: Final = -1
+_MAX_GAPS: Final = 1024
+MAX_MEMO_INDEX: Final = (1 << 63) // 16  # the C unpickler's array of twice as many pointers
+_LOOK_INTO: Final = 64  # tuples of a key that are looked into
+
+OPAQUE: Final = frozenset({Global, Instance, Persistent, Extension})
+_CONTAINERS: Final = frozenset({Items, Pairs, Blob})
+NO_ITEMS: Final[list[Value]] = []  # of all empty lists and tuples; never changed
+NO_PAIRS: Final[list[tuple[Value, Value]]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class MachineLimits:
+    """What one pickle may take.
+
+    Attributes:
+        stack: values on the stack.
+        marks: that are open at once.
+        memo: entries.
+        blocks: of memory that the interpreter hands out for values, about 100 bytes each.
+    """
+
+    stack: int = 16_000_000
+    marks: int = 1_000_000
+    memo: int = 32_000_000
+    blocks: int = 6_000_000
+
+
+DEFAULT: Final = MachineLimits()
+
+
+def unhashable(key: Value) -> bool:
+    """Whether a real unpickler raises where this is a key, or an element of a set."""
+    if type(key) not in _CONTAINERS:
+        return False
+    pending = [key]
+    for _ in range(_LOOK_INTO):
+        if not pending:
+            return False
+        value = pending.pop()
+        if type(value) is Items:
+            if value.kind == "tuple":
+                pending += value.items[:_LOOK_INTO]
+            elif value.kind != "frozenset":
+                return True
+        elif type(value) is Pairs or (type(value) is Blob and value.kind == "bytearray"):
+            return True
+    return False
+
+
+def check_hashable(keys: list[Value]) -> None:
+    """Raise `StuckError` if one of them can't be a key."""
+    if not _CONTAINERS.isdisjoint(map(type, keys)):
+        for key in keys:
+            if unhashable(key):
+                raise StuckError("unhashable type")
+
+
+class Memo:
+    """What was memoized: short strings as bytes in one pool, the rest by reference.
+
+    A vocabulary of a million words takes a third of what its strings would. `entries` has, for
+    each index: -1 for nothing, a smaller number for an object, otherwise the place in the pool.
+    """
+
+    __slots__ = ("dense", "entries", "filled", "limit", "objects", "pool", "sparse")
+
+    def __init__(self, limit: int) -> None:
+        self.entries = array("q")
+        self.pool = bytearray()
+        self.objects: list[Value] = []
+        self.sparse: dict[int, Value] = {}
+        self.filled = 0  # while not dense
+        self.dense = True  # no index was left out so far
+        self.limit = limit
+
+    def __len__(self) -> int:
+        return len(self.entries) if self.dense else self.filled
+
+    def get(self, index: int) -> Value:
+        """What is there; raises `StuckError` where there is nothing."""
+        if not 0 <= index < len(self.entries):
+            if index not in self.sparse:
+                raise StuckError(f"memo value not found at index {index}")
+            return self.sparse[index]
+        entry = self.entries[index]
+        if entry < _EMPTY:
+            return self.objects[_EMPTY - 1 - entry]
+        if entry == _EMPTY:
+            raise StuckError(f"memo value not found at index {index}")
+        start = entry >> LENGTH_BITS
+        text = self.pool[start : start + (entry & LENGTH_MASK)]
+        return text.decode("utf-8", "surrogatepass")
+
+    def put(self, index: int, value: Value) -> bool:
+        """Store a value; whether there was one before."""
+        entries = self.entries
+        gap = index - len(entries)
+        if gap < 0:
+            return self._replace(index, value)
+        if len(entries) + len(self.sparse) >= self.limit:
+            raise StuckError(f"more than {self.limit} memo entries", budget=True)
+        if self.dense and gap:
+            self.dense = False
+            self.filled = len(entries)
+        if not self.dense and (self.sparse or self._gaps + gap > _MAX_GAPS):
+            known = index in self.sparse
+            self.sparse[index] = value
+            self.filled += not known
+            return known
+        if gap:
+            entries.extend([_EMPTY] * gap)
+        self.objects.append(value)
+        entries.append(_EMPTY - len(self.objects))
+        self.filled += 1
+        return False
+
+    @property
+    def _gaps(self) -> int:
+        """How many entries are empty."""
+        return len(self.entries) + len(self.sparse) - self.filled
+
+    def _replace(self, index: int, value: Value) -> bool:
+        entry = self.entries[index]
+        if entry < _EMPTY:
+            self.objects[_EMPTY - 1 - entry] = value
+            return True
+        self.objects.append(value)
+        self.entries[index] = _EMPTY - len(self.objects)
+        if entry == _EMPTY:
+            self.filled += 1
+        return entry != _EMPTY
+
+
+class State:
+    """The machine between two opcodes.
+
+    As in `pickle._Unpickler`, each MARK begins a new stack: `stack` is the part above the last
+    mark, `below` holds the others.
+    """
+
+    __slots__ = (
+        "_blocks",
+        "_buried",
+        "at",
+        "below",
+        "blob",
+        "c",
+        "failing",
+        "keep",
+        "limits",
+        "memo",
+        "opcodes",
+        "proto",
+        "source",
+        "stack",
+        "start",
+        "stopped",
+        "value",
+        "values",
+    )
+
+    def __init__(
+        self, source: Input, dialect: Dialect, limits: MachineLimits, *, values: bool
+    ) -> None:
+        self.source = source
+        self.c = dialect != "python"
+        self.limits = limits
+        self.values = values
+        self.keep = sys.maxsize if values else KEEP
+        self.blob = BLOB_VALUES if values else BLOB
+        self.stack: list[Value] = []
+        self.below: list[list[Value]] = []
+        self.memo = Memo(limits.memo)
+        self.proto = 0
+        self.failing: StuckError | None = None  # raised when the facts of the opcode are handed on
+        self.opcodes = 0
+        self.stopped = False
+        self.value: Value = None  # what STOP took
+        self.start = self.at = source.offset  # of the pickle, and of the opcode
+        self._buried = 0
+        self._blocks = sys.getallocatedblocks()
+
+    def mark(self) -> None:
+        """MARK: begin a new stack."""
+        below = self.below
+        if len(below) >= self.limits.marks:
+            raise StuckError(f"more than {self.limits.marks} open marks", budget=True)
+        self._buried += len(self.stack)
+        below.append(self.stack)
+        self.stack = []
+
+    def pop_mark(self) -> list[Value]:
+        """Everything above the last mark, which is taken away."""
+        if not self.below:
+            raise StuckError("could not find MARK")
+        found = self.stack
+        self.stack = self.below.pop()
+        self._buried -= len(self.stack)
+        return found
+
+    def check(self) -> None:
+        """Raise `StuckError` if the stack, the memo or the memory in use is beyond its limit."""
+        if len(self.memo.entries) > self.limits.memo:
+            raise StuckError(f"more than {self.limits.memo} memo entries", budget=True)
+        if self._buried + len(self.stack) > self.limits.stack:
+            raise StuckError(f"more than {self.limits.stack} values on the stack", budget=True)
+        if sys.getallocatedblocks() - self._blocks > self.limits.blocks:
+            raise StuckError("needs too much memory", budget=True)
+
+    def items(self, kind: str, values: list[Value]) -> Items:
+        """A list, tuple, set or frozenset of values; takes the list over."""
+        count = len(values)
+        if count <= self.keep:
+            return Items(kind, values or NO_ITEMS, count)  # type: ignore[arg-type]
+        return Items(kind, values[: self.keep], count, False)  # type: ignore[arg-type]
+
+    def extend(self, target: Items, values: list[Value]) -> None:
+        """Add values to a list or set."""
+        room = self.keep - target.count
+        target.count += len(values)
+        if len(values) > room:
+            target.complete = False
+            values = values[: max(room, 0)]
+        if not target.items:
+            target.items = values or NO_ITEMS
+        else:
+            target.items += values
+
+    def set_pairs(self, target: Pairs, values: list[Value]) -> None:
+        """Set keys and values, which alternate, in a dictionary."""
+        check_hashable(values[::2])
+        room = self.keep - target.count
+        target.count += len(values) // 2
+        if len(values) // 2 > room:
+            target.complete = False
+            values = values[: 2 * max(room, 0)]
+        pairs = list(zip(values[::2], values[1::2], strict=True))
+        if not target.items:
+            target.items = pairs or NO_PAIRS
+        else:
+            target.items += pairs

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from safemodel.errors import UnreadableError
 from safemodel.limits import MIB
 
-MAX_DICTIONARY: Final = 256 * MIB
+MAX_DICTIONARY: Final = 128 * MIB  # xz -9 needs 64
 
 # A skippable frame may come before, between and behind those of zstd and lz4.
 _SKIPPABLE: Final = tuple(bytes((n, 0x2A, 0x4D, 0x18)) for n in range(0x50, 0x60))
@@ -56,13 +56,15 @@ class Codec:
     Attributes:
         kind: its name, a key of `MAGIC`.
         feed: how many bytes a decoder may be given at a time.
-        errors: what its decoder raises for damaged data.
+        errors: what its decoder raises for damaged data, and for a dictionary that is larger than
+            was allowed.
     """
 
-    __slots__ = ("_module", "errors", "feed", "kind")
+    __slots__ = ("_dictionary", "_module", "errors", "feed", "kind")
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, dictionary: int = MAX_DICTIONARY) -> None:
         self.kind = kind
+        self._dictionary = dictionary
         self._module = _library(_MODULES[kind], kind)
         # A frame of zstd may hold 128 KiB in 4 bytes, and its decoder gives all that it can.
         self.feed = 4 << 10 if kind == "zstd" else 256 << 10
@@ -92,9 +94,10 @@ class Codec:
             case "bzip2":
                 made = module.BZ2Decompressor()
             case "xz" | "lzma":
-                made = module.LZMADecompressor(module.FORMAT_AUTO, memlimit=MAX_DICTIONARY)
+                memory = self._dictionary + MIB
+                made = module.LZMADecompressor(module.FORMAT_AUTO, memlimit=memory)
             case "zstd":
-                made = _Zstd(module)
+                made = _Zstd(module, self._dictionary)
             case "lz4":
                 made = module.LZ4FrameDecompressor()
             case _:
@@ -243,8 +246,8 @@ def _crc32(data: bytes, value: int) -> int:
 class _Zstd:
     """`Decoder` over zstandard."""
 
-    def __init__(self, module: Any) -> None:
-        self._decoder = module.ZstdDecompressor().decompressobj()
+    def __init__(self, module: Any, window: int) -> None:
+        self._decoder = module.ZstdDecompressor(max_window_size=window).decompressobj()
         self.needs_input = True
 
     @property

@@ -26,7 +26,7 @@ class Inflated:
         ended: whether some run of `pieces` came to the end of the last stream.
         trailing: the offset in the source of the first byte behind the last stream, if there is
             one; known once `ended`.
-        size: how many bytes came out; known once `ended`.
+        error: what ended the last run of `pieces` early.
     """
 
     def __init__(
@@ -35,21 +35,24 @@ class Inflated:
         source: Content,
         spend: Callable[[int], None],
         *,
+        dictionary: int = MAX_DICTIONARY,
         make: Callable[[], Decoder] | None = None,
     ) -> None:
         """`spend` is told how many bytes came out, piece by piece; `make` replaces the decoder.
 
+        `dictionary`: bytes that a stream may want to refer back to.
+
         Raises:
             UnreadableError: the library for this kind is missing.
         """
-        self._codec = Codec(kind)
+        self._codec = Codec(kind, dictionary)
         self._source = source
         self._spend = spend
         self._make = make or self._codec.decoder
         self._make_careful = make or partial(self._codec.decoder, careful=True)
         self.ended = False
         self.trailing: int | None = None
-        self.size = 0
+        self.error: LegacyError | None = None
 
     def pieces(self) -> Iterator[bytes]:
         """What comes out, in pieces.
@@ -58,26 +61,34 @@ class Inflated:
             DamagedError: damaged or cut off; all before that was given.
             BudgetError: from `spend`, or a dictionary that is too large.
         """
+        self.error = None
+        try:
+            yield from self._streams()
+        except LegacyError as error:
+            self.error = error
+            raise
+
+    def _streams(self) -> Iterator[bytes]:
         feed = _Feed(self._source, self._codec.feed)
-        size = 0
         while True:
             begun, given = feed.offset, 0
             try:
                 for piece in self._stream(feed, self._make(), lambda: PIECE):
                     given += len(piece)
                     yield piece
+            except _CutError:
+                raise
             except DamagedError:
+                if feed.error is not None:
+                    raise
                 careful = _Careful(self._source, self._codec, begun, feed.taken, given)
                 feed = careful.feed
                 for piece in self._stream(feed, self._make_careful(), careful.wanted):
                     if piece := careful.fresh(piece):
                         yield piece
-                given = careful.out
-            size += given
             if not self._another(feed):
                 break
         self.trailing = feed.offset if feed.peek(1) else None
-        self.size = size
         self.ended = True
 
     def _another(self, feed: _Feed) -> bool:
@@ -97,9 +108,7 @@ class Inflated:
             if hungry and not data:
                 if isinstance(decoder, Lz4Legacy) and decoder.between:
                     return
-                raise feed.error or DamagedError(
-                    f"the {kind} stream is cut off", offset=feed.offset
-                )
+                raise feed.error or _CutError(f"the {kind} stream is cut off", offset=feed.offset)
             piece = self._decompress(decoder, data, wanted(), begun)
             self._spend(len(piece))  # also if empty, for the clock
             if piece:
@@ -118,10 +127,14 @@ class Inflated:
             reason = str(error).lower()
             if "memory" in reason:
                 raise BudgetError(
-                    f"a {kind} stream whose dictionary is larger than {MAX_DICTIONARY} bytes",
+                    f"a {kind} stream that needs too large a dictionary",
                     offset=begun,
                 ) from None
             raise DamagedError(f"a damaged {kind} stream: {reason}", offset=begun) from None
+
+
+class _CutError(DamagedError):
+    """The source ended within a stream: all that can come out has come out."""
 
 
 class _Careful:

@@ -89,7 +89,7 @@ def recognise(head: bytes) -> Recognised | None:
         return Recognised("Python bytecode", _PROGRAM)
     if head[0] == 0x3C or head[:4] == b"\xef\xbb\xbf<":
         return _xml(head[:4096])
-    return _message(head)
+    return None
 
 
 def _is_pe(head: bytes) -> bool:
@@ -105,8 +105,13 @@ def _xml(head: bytes) -> Recognised | None:
     return None
 
 
-def _message(head: bytes) -> Recognised | None:
-    """Protocol buffers and MessagePack, which have no magic: by how they begin."""
+def guess(head: bytes) -> Recognised | None:
+    """What a file that begins so may be, if it is nothing else.
+
+    Protocol buffers and MessagePack have no magic.
+    """
+    if not head:
+        return None
     first = head[0]
     if first == 0x08 and len(head) > 2 and 1 <= head[1] <= 30:
         inner = _submessage(head, 2, 0x12)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from safemodel.legacy.magic import recognise
+from safemodel.legacy.magic import guess, recognise
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Formats that are pickles and something more, the most particular first: the first that fits is
 # the one by which the content is read.
 PICKLES: Final = ("joblib", "torch_legacy", "pickle")
+LAST_RESORT: Final = "guessed"  # counts only if nothing else fits
 PROTOBUFS: Final = ("onnx", "saved_model", "graph_def")
 
 _OPCODES: Final = frozenset(b"(.012FIJKLMNPQRSTUVXabcde}ghijl]opqrstu)BCG") | frozenset(
@@ -68,6 +69,8 @@ def formats(content: Content) -> tuple[str, ...]:
         found += PROTOBUFS
     if recognise(head) is not None:
         found.append("recognised")
+    elif guess(head) is not None:
+        found.append(LAST_RESORT)
     return tuple(found)
 
 

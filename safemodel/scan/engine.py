@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import BudgetError, LegacyError
 from safemodel.legacy.content import View
-from safemodel.legacy.sniff import PICKLES, PROTOBUFS, formats
+from safemodel.legacy.sniff import LAST_RESORT, PICKLES, PROTOBUFS, formats
 from safemodel.report.model import FileReport, Severity, Status
 from safemodel.scan import formats as handlers
 from safemodel.scan.budget import DEFAULT_LIMITS, Budget, Limits
@@ -79,7 +79,7 @@ def scan_content(content: Content, scope: Scope, only: Sequence[str] | None) -> 
         return True
     known = False
     for name in candidates:
-        if name not in handlers.HANDLERS or _has_family(name, fitted):
+        if name not in handlers.HANDLERS or _is_taken(name, fitted):
             continue
         try:
             if handlers.handler(name).scan(content, scope):
@@ -101,7 +101,10 @@ def scan_content(content: Content, scope: Scope, only: Sequence[str] | None) -> 
     return known or bool(fitted)
 
 
-def _has_family(name: str, fitted: Sequence[str]) -> bool:
+def _is_taken(name: str, fitted: Sequence[str]) -> bool:
+    """Whether what fitted already leaves no room for this."""
+    if name == LAST_RESORT:
+        return bool(fitted)
     return any(name in family and set(family) & set(fitted) for family in _FAMILIES)
 
 

@@ -18,13 +18,24 @@ if TYPE_CHECKING:
     from safemodel.legacy.content import Content
     from safemodel.scan.scope import Scope
 
-# format -> module of this package; imported when the format is met
+# format -> module of this package, or an object in one; imported when the format is met
 HANDLERS: Final[dict[str, str]] = {
+    "bzip2": "compressed.bzip2",
     "gguf": "gguf",
+    "guessed": "recognised.guessed",
+    "gzip": "compressed.gzip",
     "hdf5": "hdf5",
+    "lz4": "compressed.lz4",
+    "lz4-legacy": "compressed.lz4_legacy",
+    "lzma": "compressed.lzma",
     "pickle": "pickle",
+    "recognised": "recognised.recognised",
     "safetensors": "safetensors",
+    "tar": "tar",
+    "xz": "compressed.xz",
     "zip": "zip",
+    "zlib": "compressed.zlib",
+    "zstd": "compressed.zstd",
 }
 
 
@@ -35,5 +46,7 @@ class Handler(Protocol):
 
 
 def handler(name: str) -> Handler:
-    """The module that handles a format of the table."""
-    return cast(Handler, importlib.import_module(f"{__name__}.{HANDLERS[name]}"))
+    """What handles a format of the table."""
+    module, _, attribute = HANDLERS[name].partition(".")
+    found = importlib.import_module(f"{__name__}.{module}")
+    return cast(Handler, getattr(found, attribute) if attribute else found)

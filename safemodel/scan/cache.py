@@ -19,6 +19,7 @@ from safemodel.errors import DamagedError, SourceError
 from safemodel.format.digests import digest
 from safemodel.report import json_report
 from safemodel.scan.rules import RULESET
+from safemodel.scan.walk import reason
 
 if TYPE_CHECKING:
     from safemodel.report.model import FileReport
@@ -56,10 +57,8 @@ class Cache:
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             status = os.stat(folder)
-        except OSError as error:
-            raise SourceError(
-                f"the cache can't be used: {error.strerror or error}", path=folder
-            ) from error
+        except (OSError, ValueError) as error:
+            raise SourceError(f"the cache can't be used: {reason(error)}", path=folder) from error
         if os.name == "posix" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
             raise SourceError(
                 "the cache can't be used: others may write to it", path=folder,

@@ -77,6 +77,7 @@ class Pool:
         self._jobs = jobs
         self._replies: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
+        self._threads: list[threading.Thread] = []
         self._waiting: deque[list[Job]] = deque()
         self._allowed = settings.limits.seconds + GRACE
 
@@ -93,6 +94,8 @@ class Pool:
         finally:
             for one in self._workers:
                 one.end()
+            for thread in self._threads:
+                thread.join(1.0)
 
     def _start(self, count: int) -> None:
         """The first workers, all before any thread: a fork takes along only the one it is in."""
@@ -104,7 +107,9 @@ class Pool:
             self._give(one)
 
     def _listen(self, one: _Worker) -> None:
-        threading.Thread(target=_read_replies, args=(one, self._replies), daemon=True).start()
+        thread = threading.Thread(target=_read_replies, args=(one, self._replies), daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _forked(self) -> _Worker:
         request_end, requests = os.pipe()

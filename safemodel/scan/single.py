@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from safemodel.errors import BudgetError
 from safemodel.report.model import FileReport, Finding, Location, Severity, Status
 from safemodel.scan import engine
 from safemodel.scan.budget import DEFAULT_LIMITS, Limits
@@ -100,6 +101,8 @@ class Scanner:
                 return self.scan_bytes(data, item.path)
         except (OSError, ValueError) as error:
             return unread(item.path, "SM904", f"could not be read: {reason(error)}")
+        except BudgetError as error:  # of an alarm, outside of any handler
+            return unread(item.path, "SM902", error.message, item.size)
         except Exception as error:
             if os.environ.get("SAFEMODEL_DEBUG"):
                 raise

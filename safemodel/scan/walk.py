@@ -103,7 +103,7 @@ class _Links:
         try:
             target = os.path.realpath(path, strict=True)
             root, blobs = self._places()
-            if _below(target, root) and self._is_walked(os.path.relpath(target, root)):
+            if _below(target, root) and self._is_walked(target, root):
                 return Item(path, skipped=True)
             allowed = _below(target, root) or (blobs is not None and _below(target, blobs))
             if allowed and os.path.isfile(target):
@@ -122,10 +122,11 @@ class _Links:
             self._found = root, os.path.join(before, "blobs") if separator else None
         return self._found
 
-    def _is_walked(self, relative: str) -> bool:
+    def _is_walked(self, target: str, root: str) -> bool:
         """Whether what is linked to is scanned by its own name."""
-        parts = relative.split(os.sep)
-        if IGNORED_FOLDERS.intersection(parts[:-1]):
+        parts = os.path.relpath(target, root).split(os.sep)
+        folders = parts if os.path.isdir(target) else parts[:-1]
+        if IGNORED_FOLDERS.intersection(folders):
             return False
         names = ("/".join(parts[: count + 1]) for count in range(len(parts)))
         return self._exclude is None or not any(map(self._exclude, names))

@@ -243,12 +243,16 @@ class Judge:
         """Whether something was reached that no text which only looks like a pickle reaches."""
         return self.sightings.harmful
 
-    def report(self, content: Content | None) -> None:
-        """Report what was met, scan what is nested, and say if the pickle could not be read."""
+    def report(self, content: Content | None, *, failure: bool = True) -> None:
+        """Report what was met, scan what is nested, and say if the pickle could not be read.
+
+        Args:
+            failure: whether to say the last: not where another reading of it is the usual one.
+        """
         self.sightings.report(self._scope)
         for nested in self._calls.nested:
             nested.scan(self._scope, content)
-        if self._failure is not None:
+        if failure and self._failure is not None:
             self._scope.unread(self._failure)
 
 

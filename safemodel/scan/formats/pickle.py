@@ -8,11 +8,12 @@ from safemodel.errors import LegacyError
 from safemodel.legacy.pickle_facts import Failure, Global, Instance, Items, Pairs, Stop
 from safemodel.legacy.pickle_input import DIALECTS
 from safemodel.report.model import Severity
-from safemodel.scan.judge import Judge
+from safemodel.scan.judge import PLAIN, Judge, Loader
 from safemodel.scan.nested import section
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content, Reader
+    from safemodel.legacy.pickle_facts import Build
     from safemodel.legacy.pickle_input import Dialect
     from safemodel.scan.scope import Scope
 
@@ -22,6 +23,7 @@ _MIN_OPCODES: Final = 4  # of a pickle without PROTO that other bytes follow
 _MAX_READINGS: Final = 32  # ends that differ between unpicklers, in one content
 _MAX_PADDING: Final = 1 << 20
 _PADDING: Final = b"\0\n\r\t "
+_WRAPPER: Final = "ArrayWrapper"
 
 
 def scan(content: Content, scope: Scope) -> bool:
@@ -31,16 +33,21 @@ def scan(content: Content, scope: Scope) -> bool:
     to their STOP, or if a call or a dangerous name was reached on the way: that has run, whatever
     comes after it.
     """
-    chain = _Chain(content, scope)
-    return chain.follow()
+    return follow(content, scope, PLAIN)
+
+
+def follow(content: Content, scope: Scope, loader: Loader) -> bool:
+    """The same, for pickles that some loader reads in its own way."""
+    return _Chain(content, scope, loader).follow()
 
 
 class _Chain:
     """The pickles of some content, each read as every unpickler reads it."""
 
-    def __init__(self, content: Content, scope: Scope) -> None:
+    def __init__(self, content: Content, scope: Scope, loader: Loader) -> None:
         self._content = content
         self._scope = scope
+        self._loader = loader
         self._count = 0
         self._place = 0  # of the second pickle
         self._starts = [0]  # of chains that are still to be followed
@@ -52,25 +59,28 @@ class _Chain:
             start = self._starts.pop()
             reader = self._content.reader()
             reader.advance(start)
-            while self._one(reader, start):
-                start = reader.offset
-                if _ended(reader):
-                    break
+            behind = self._one(reader, start)
+            while behind is not None and not _ended(behind):
+                behind = self._one(behind, behind.offset)
         return bool(self._count)
 
-    def _one(self, reader: Reader, start: int) -> bool:
-        """Judge one pickle; whether the reader is behind its end, and at no known place."""
+    def _one(self, reader: Reader, start: int) -> Reader | None:
+        """Judge one pickle; a reader behind its end, None if no other can follow it."""
         self._scope.budget.check_time()
         definite = _announced(reader)
-        judged = Judge(self._scope)
+        watch = _Watch()
+        plain = Loader(after_build=watch.after_build)
+        judged = Judge(self._scope, plain if self._loader is PLAIN else self._loader)
         end = judged.run(reader)
+        if watch.seen:
+            return self._joblib(judged, start)
         runs = [(judged, end)]
         if judged.ambiguous:
             runs += [self._read(start, dialect) for dialect in DIALECTS[1:]]
         if not any(_plausible(run, stop, definite, reader) for run, stop in runs):
             if start:
                 self._trailing(start)
-            return False
+            return None
         if self._count and start:
             self._scope.find("SM117", "holds more than one pickle", offset=self._second(start))
         self._count += 1
@@ -79,7 +89,24 @@ class _Chain:
         for _, stop in runs[1:]:
             if isinstance(stop, Stop) and len(self._known) < _MAX_READINGS:
                 self._later(stop.end, reader)
-        return isinstance(end, Stop)
+        return reader if isinstance(end, Stop) else None
+
+    def _joblib(self, plain: Judge, start: int) -> Reader | None:
+        """Judge a pickle with arrays of joblib's as joblib reads it.
+
+        `pickle.load` takes the arrays for opcodes: it fails there, unless someone meant it not to.
+        """
+        from safemodel.scan.formats import joblib
+
+        reader = self._content.reader()
+        reader.advance(start)
+        judged, end = joblib.read(self._content, reader, self._scope)
+        self._scope.fits("joblib")
+        self._count += 1
+        judged.report(self._content)
+        if plain.harmful:
+            plain.report(self._content, failure=False)
+        return reader if isinstance(end, Stop) else None
 
     def _second(self, start: int) -> int:
         if self._count == 1:
@@ -89,7 +116,7 @@ class _Chain:
     def _read(self, start: int, dialect: Dialect) -> tuple[Judge, Stop | Failure]:
         reader = self._content.reader()
         reader.advance(start)
-        judged = Judge(self._scope)
+        judged = Judge(self._scope, self._loader)
         return judged, judged.run(reader, dialect=dialect)
 
     def _later(self, end: int, reader: Reader) -> None:
@@ -116,6 +143,27 @@ class _Chain:
         )
         if not padding:
             self._scope.scan(f"<behind the pickle, at {start}>", rest)
+
+
+class _Watch:
+    """Notes whether a pickle has array wrappers of joblib's, whose loader reads on differently."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def after_build(self, fact: Build, reader: Reader, scope: Scope) -> int:
+        """For `Loader.after_build`."""
+        target = fact.target
+        if type(target) is Instance:
+            arguments = target.arguments
+            first = arguments.items[:1] if type(arguments) is Items else []
+            self.seen = self.seen or any(
+                type(cls) is Global and cls.name.endswith(_WRAPPER)
+                for cls in (target.callee, *first)
+            )
+        return 0
 
 
 def _announced(reader: Reader) -> bool:

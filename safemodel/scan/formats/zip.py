@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 # Modules of this package that know a kind of ZIP archive (see zip_archive.py). All that fit are
 # applied: an archive may be of two kinds.
-ZIP_KINDS: Final[tuple[str, ...]] = ("keras_zip",)
+ZIP_KINDS: Final[tuple[str, ...]] = (
+    "keras_zip",
+    "torch_export",
+    "torch_package",
+    "torch_script",
+    "torch_zip",
+)
 
 _RULES: Final = {
     "directories": "SM403",

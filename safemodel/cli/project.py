@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "pyproject.toml"
 MAX_SIZE: Final = 4 << 20
-_SECTION: Final = b"safemodel"
+_MARKS: Final = (b"tool.safemodel", b"\nsafemodel.scan.", b"\nsafemodel.scan=", b"\nsafemodel={")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def read(paths: Sequence[str], note: Callable[[str], None]) -> Project:
     if path is None:
         return nothing
     data = _read(path)
-    if _SECTION not in data:  # TOML is slow to read
+    if not _may_have_section(data):
         return nothing
     section = _section(path, data)
     if section is None:
@@ -78,6 +78,12 @@ def _read(path: str) -> bytes:
     if len(data) > MAX_SIZE:
         raise UsageError(f"has more than {MAX_SIZE} bytes", path=path)
     return data
+
+
+def _may_have_section(data: bytes) -> bool:
+    """Whether it is worth the import of a TOML parser, which takes longer than a small scan."""
+    squeezed = data.translate(None, b" \t\"'")
+    return any(mark in squeezed for mark in _MARKS)
 
 
 def _section(path: str, data: bytes) -> dict[str, object] | None:

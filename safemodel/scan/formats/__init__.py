@@ -29,6 +29,7 @@ HANDLERS: Final[dict[str, str]] = {
     "lz4-legacy": "compressed.lz4_legacy",
     "lzma": "compressed.lzma",
     "npy": "npy",
+    "onnx": "onnx",
     "pickle": "pickle",
     "recognised": "recognised.recognised",
     "safetensors": "safetensors",

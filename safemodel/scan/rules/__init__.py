@@ -8,13 +8,23 @@ from __future__ import annotations
 from typing import Final
 
 from safemodel.report.model import Rule
-from safemodel.scan.rules import containers, graphs, keras, loaders, pickle, text, unread, weights
+from safemodel.scan.rules import (
+    containers,
+    graphs,
+    keras,
+    loaders,
+    onnx,
+    pickle,
+    text,
+    unread,
+    weights,
+)
 
 # Part of every cache key: raise it when a change of rules or tables may change a report.
 RULESET: Final = "2026.11.1"
 
 RULES: Final[dict[str, Rule]] = {
     rule.id: rule
-    for family in (containers, graphs, keras, loaders, pickle, text, unread, weights)
+    for family in (containers, graphs, keras, loaders, onnx, pickle, text, unread, weights)
     for rule in family.RULES
 }

@@ -73,8 +73,8 @@ RULES: Final = (
         "remote-code",
         Severity.HIGH,
         "A configuration that has a loader run code from the repository",
-        "`auto_map`, `custom_pipelines`, `custom_generate` or a class of a module that travels with "
-        "the model.",
+        "`auto_map`, `custom_pipelines`, `custom_generate`, or a class of a module that travels "
+        "with the model.",
         "With `trust_remote_code=True`, which the model can't be loaded without, Transformers and "
         "Diffusers import that module: it runs with the rights of whoever loads the model, and may "
         "change with every download.",

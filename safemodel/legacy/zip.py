@@ -8,14 +8,14 @@ member, or to a gap. Decompresses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from safemodel.errors import BudgetError, DamagedError, LegacyError
 from safemodel.legacy import zip_records as records
 from safemodel.legacy.member_names import escapes, folded, has_controls, shown
-from safemodel.legacy.search import is_filler, occurrences
+from safemodel.legacy.search import is_filler, no_tick, occurrences
 from safemodel.legacy.zip_records import End, Header
 
 MAX_MEMBERS: Final = 200_000
@@ -92,20 +92,21 @@ class ZipFacts:
     end: int
 
 
-def parse_zip(data: memoryview) -> ZipFacts:
-    """Say what a ZIP archive holds.
+def parse_zip(data: memoryview, tick: Callable[[], None] = no_tick) -> ZipFacts:
+    """Say what a ZIP archive holds. `tick` is called now and then, and may raise.
 
     Raises:
         DamagedError: neither an end record nor a local header: no ZIP archive.
     """
-    return _Parser(data).parse()
+    return _Parser(data, tick).parse()
 
 
 class _Parser:
     """The parse of one archive: collects members, oddities and the regions that are spoken for."""
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: memoryview, tick: Callable[[], None]) -> None:
         self.data = data
+        self.tick = tick
         self.members: list[ZipMember] = []
         self.oddities: list[Oddity] = []
         self.problems: list[LegacyError] = []
@@ -149,6 +150,10 @@ class _Parser:
                 self.regions.append((end.first, end.first + records.ZIP64_END_SIZE))
                 at = end.offset - records.LOCATOR_SIZE
                 self.regions.append((at, end.offset))
+            if end.cut:
+                self.odd(
+                    "disagreement", "a comment that ends behind the end of the file", end.offset
+                )
             if end.disks:
                 self.odd("disagreement", "the end record speaks of several disks", end.offset)
             for directory in self._starts(end):
@@ -196,6 +201,8 @@ class _Parser:
             self.odd("disagreement", f"{message} holds {found} in {at - start}", start)
 
     def _is_full(self, at: int) -> bool:
+        if not len(self.members) & 0x3FF:
+            self.tick()
         if len(self.members) < MAX_MEMBERS:
             return False
         if not self.full:
@@ -278,8 +285,8 @@ class _Parser:
 
     def _search(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Look for members in a gap that no directory lists; what is left is a gap."""
-        at = start
-        for place in occurrences(self.data, records.LOCAL_SIGNATURE, start, stop):
+        at = start = self._lost_directory(start, stop)
+        for place in occurrences(self.data, records.LOCAL_SIGNATURE, start, stop, self.tick):
             header = records.local(self.data, place) if place >= at else None
             if header is None or header.method not in _KNOWN_METHODS or not header.raw_name:
                 continue
@@ -287,16 +294,25 @@ class _Parser:
                 break
             if place > at:
                 yield self._gap(at, place)
-            at = self._unlisted(header, stop)
+            at = self._lost_directory(self._unlisted(header, stop), stop)
         if at < stop:
             yield self._gap(at, stop)
+
+    def _lost_directory(self, start: int, stop: int) -> int:
+        """Go over headers of a directory that no end record leads to; where they end."""
+        at = start
+        while (header := records.central(self.data, at, stop)) is not None:
+            at = header.stop
+        if at > start and self.regions:
+            self.odd("gap", "a directory that no end record leads to", start)
+        return at
 
     def _unlisted(self, header: Header, stop: int) -> int:
         """Take in a member that only its local header tells of; where it ends."""
         name = _decoded(header)
         end = header.stop + header.compressed
         if header.flags & records.DESCRIPTOR and not header.compressed:
-            end = _next_record(self.data, header.stop, stop)
+            end = _next_record(self.data, header.stop, stop, self.tick)
             header = _resized(header, end - header.stop)
         else:
             end = min(end, stop)
@@ -310,7 +326,7 @@ class _Parser:
 
     def _gap(self, start: int, stop: int) -> tuple[int, int]:
         count = stop - start
-        if is_filler(self.data, start, stop):
+        if is_filler(self.data, start, stop, self.tick):
             self.odd("padding", f"{count} zero bytes that belong to no member", start)
         else:
             where = "before the first record" if not start else "that belong to no member"
@@ -383,10 +399,10 @@ def _differences(header: Header, local: Header, descriptor: int) -> Iterable[str
         yield f"stored without compression, yet {header.size} bytes in {header.compressed}"
 
 
-def _next_record(data: memoryview, start: int, stop: int) -> int:
+def _next_record(data: memoryview, start: int, stop: int, tick: Callable[[], None]) -> int:
     """Where data of unknown length end at the latest: at the next signature."""
     signatures = (records.DESCRIPTOR_SIGNATURE, records.LOCAL_SIGNATURE)
-    for place in occurrences(data, b"PK", start, stop):
+    for place in occurrences(data, b"PK", start, stop, tick):
         if bytes(data[place : place + 4]) in signatures:
             return place
     return stop

@@ -66,6 +66,7 @@ class End:
         count, size, directory: of the directory; `directory` is its offset as written.
         disks: whether it speaks of several disks.
         zip64: whether the values are those of a ZIP64 end record.
+        cut: whether its comment would end behind the end of the file.
     """
 
     offset: int
@@ -76,6 +77,7 @@ class End:
     directory: int
     disks: bool
     zip64: bool
+    cut: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,12 @@ def ends(data: memoryview) -> Iterator[End]:
 def _end(data: memoryview, place: int, values: tuple[int, ...]) -> Iterator[End]:
     _, disk, start_disk, here, count, size, directory, comment = values
     stop = min(place + END_SIZE + comment, len(data))
+    cut = stop < place + END_SIZE + comment
     plain = End(
-        place, stop, place, count, size, directory, bool(disk | start_disk or here != count), False
+        *(place, stop, place, count, size, directory),
+        *(bool(disk | start_disk or here != count), False, cut),
     )
-    wide = list(_zip64(data, place, stop))
+    wide = list(_zip64(data, place, stop, cut))
     yield from wide
     saturated = count == 0xFFFF or _MAX32 in (size, directory)
     agreed = any((end.count, end.size, end.directory) == (count, size, directory) for end in wide)
@@ -128,7 +132,7 @@ def _end(data: memoryview, place: int, values: tuple[int, ...]) -> Iterator[End]
         yield plain
 
 
-def _zip64(data: memoryview, place: int, stop: int) -> Iterator[End]:
+def _zip64(data: memoryview, place: int, stop: int, cut: bool) -> Iterator[End]:
     """The ZIP64 end records: directly before the locator, and where the locator points."""
     locator = place - LOCATOR_SIZE
     if locator < 0 or bytes(data[locator : locator + 4]) != _LOCATOR_SIGNATURE:
@@ -138,7 +142,7 @@ def _zip64(data: memoryview, place: int, stop: int) -> Iterator[End]:
         if 0 <= at <= locator - ZIP64_END_SIZE and bytes(data[at : at + 4]) == _ZIP64_END_SIGNATURE:
             disk, start_disk, here, count, size, directory = _ZIP64_END.unpack_from(data, at + 16)
             disks = bool(disk | start_disk or here != count)
-            yield End(place, stop, at, count, size, directory, disks, True)
+            yield End(place, stop, at, count, size, directory, disks, True, cut)
 
 
 def central(data: memoryview, at: int, stop: int) -> Header | None:

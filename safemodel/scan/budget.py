@@ -7,6 +7,7 @@ is a finding (SM902), and what was not read is never called harmless.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ from safemodel.errors import BudgetError
 from safemodel.limits import GIB, MIB
 
 MAX_HELD: Final = 384 * MIB  # of what came out of decompressors, at a time
+RELIEF: Final = 0.02  # seconds in which not more than some 200 MB are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,34 @@ DEFAULT_LIMITS: Final = Limits()
 class Budget:
     """What is left of the limits for one file."""
 
-    __slots__ = ("_deadline", "held", "inflated", "inflated_limit", "limits", "members", "opcodes")
+    __slots__ = (
+        "_deadline",
+        "_relieve",
+        "_relieved",
+        "held",
+        "inflated",
+        "inflated_limit",
+        "limits",
+        "members",
+        "opcodes",
+    )
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, size: int | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits = DEFAULT_LIMITS,
+        size: int | None = None,
+        relieve: Callable[[], None] | None = None,
+    ) -> None:
+        """`relieve` is called now and then: it may give memory back that was only looked at."""
         self.limits = limits
+        self._relieve = relieve
         self.inflated = 0
         self.held = 0
         self.members = 0
         self.opcodes = 0
         self.inflated_limit = min(limits.inflated, max(GIB, (size or 0) * limits.ratio))
-        self._deadline = time.monotonic() + limits.seconds
+        self._relieved = time.monotonic()
+        self._deadline = self._relieved + limits.seconds
 
     @property
     def seconds_left(self) -> float:
@@ -65,7 +85,11 @@ class Budget:
         """Raises:
         BudgetError: the deadline has passed.
         """
-        if self.seconds_left < 0:
+        now = time.monotonic()
+        if self._relieve is not None and now - self._relieved > RELIEF:
+            self._relieved = now
+            self._relieve()
+        if now > self._deadline:
             raise BudgetError(f"took longer than {self.limits.seconds:g} seconds")
 
     def inflate(self, count: int) -> None:
@@ -85,9 +109,9 @@ class Budget:
         Raises:
             BudgetError: too many at a time.
         """
-        self.held += count
-        if count > 0 and self.held > MAX_HELD:
+        if count > 0 and self.held + count > MAX_HELD:
             raise BudgetError(f"needs more than {MAX_HELD} bytes of memory after decompression")
+        self.held += count
 
     def member(self) -> None:
         """Account for one more nested member.

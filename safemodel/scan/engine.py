@@ -7,7 +7,7 @@ it was reading, and the other formats and members are scanned all the same.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from safemodel.errors import BudgetError, LegacyError
 from safemodel.legacy.content import View
@@ -19,13 +19,14 @@ from safemodel.scan.names import Tables
 from safemodel.scan.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from safemodel.legacy.content import Content
     from safemodel.report.model import Report
 
 # Formats of which the first that fits is the one, and formats that are one to who is told of them.
 _FAMILIES: Final = (PICKLES, PROTOBUFS)
+_LARGE: Final = 64 << 20
 
 
 def scan(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> Report:
@@ -48,7 +49,7 @@ def scan_bytes(
 ) -> FileReport:
     """Scan bytes that are called `path`. Never raises for anything that is in them."""
     view = memoryview(data)
-    budget = Budget(limits, len(view))
+    budget = Budget(limits, len(view), _relief(view))
     scope = Scope(path, budget, names or Tables(), scan_content)
     known = scan_content(View(view), scope, None)
     record = scope.record
@@ -66,6 +67,16 @@ def scan_bytes(
     )
 
 
+def _relief(view: memoryview) -> Callable[[], None] | None:
+    """What lets go of the pages of a mapped file; they are read again if they are needed."""
+    mapped: Any = view.obj
+    if len(view) < _LARGE or not hasattr(mapped, "madvise"):
+        return None
+    import mmap
+
+    return lambda: mapped.madvise(mmap.MADV_DONTNEED)
+
+
 def scan_content(content: Content, scope: Scope, only: Sequence[str] | None) -> bool:
     """Run the handler of every format that the bytes suggest, or of `only` some.
 
@@ -81,10 +92,11 @@ def scan_content(content: Content, scope: Scope, only: Sequence[str] | None) -> 
     for name in candidates:
         if name not in handlers.HANDLERS or _is_taken(name, fitted):
             continue
+        place = len(scope.record.formats)
         try:
             if handlers.handler(name).scan(content, scope):
                 fitted.append(name)
-                scope.fits(name)
+                scope.fits(name, place)
         except LegacyError as error:
             known = True
             scope.unread(error)

@@ -16,6 +16,7 @@ from safemodel.scan import rules
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content
+    from safemodel.legacy.pickle_facts import Fact
     from safemodel.scan.budget import Budget
     from safemodel.scan.names import Tables
 
@@ -31,6 +32,8 @@ class Record:
     dropped: int = 0  # findings above the limit
     counts: list[int] = field(default_factory=lambda: [0, 0])  # below HIGH, and from HIGH on
     seen: set[tuple[object, ...]] = field(default_factory=set)
+    # Told of each pickle that was judged: where, and its facts (`safemodel explain`).
+    observe: Callable[[Scope, Sequence[Fact]], None] | None = None
 
 
 class Scope:
@@ -121,10 +124,14 @@ class Scope:
         message = error.message if error.place is None else f"{error.place}: {error.message}"
         self.find(rule, message, offset=error.offset, remedy=error.hint or "")
 
-    def fits(self, name: str) -> None:
-        """Note that the content is of a format, for `FileReport.formats`."""
-        if name not in self._record.formats:
-            self._record.formats.append(name)
+    def fits(self, name: str, place: int | None = None) -> None:
+        """Note that the content is of a format, for `FileReport.formats`.
+
+        `place`: where in the list, if formats of what is inside were noted first.
+        """
+        formats = self._record.formats
+        if name not in formats:
+            formats.insert(len(formats) if place is None else place, name)
 
     def scan(self, name: str, content: Content, formats: Sequence[str] | None = None) -> bool:
         """Scan a member: by every format that its bytes suggest, or by `formats` alone.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # applied: an archive may be of two kinds.
 ZIP_KINDS: Final[tuple[str, ...]] = (
     "keras_zip",
+    "safemodel_archive",
     "torch_export",
     "torch_package",
     "torch_script",
@@ -51,7 +52,7 @@ class Kind(Protocol):
 def scan(content: Content, scope: Scope) -> bool:
     data = content.view()
     try:
-        facts = parse_zip(data)
+        facts = parse_zip(data, scope.budget.check_time)
     except DamagedError:
         return False
     embedded = bytes(data[:2]) != b"PK"
@@ -71,6 +72,7 @@ def scan(content: Content, scope: Scope) -> bool:
             scope.fits(name)
             known.update(archive.members[each] for each in dealt_with)
     for member in facts.members:
+        scope.budget.check_time()
         if member not in known and not member.is_folder:
             _scan_member(archive, member, scope)
     if not embedded:

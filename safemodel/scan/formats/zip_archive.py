@@ -45,14 +45,15 @@ class ZipArchive:
     """The members of an archive, and their content.
 
     Attributes:
+        data: all bytes of the archive.
         facts: what the parser said of it.
         members: by name, as zipfile resolves them: of several with one name, the last.
     """
 
-    __slots__ = ("_data", "_scope", "facts", "members")
+    __slots__ = ("_scope", "data", "facts", "members")
 
     def __init__(self, data: memoryview, facts: ZipFacts, scope: Scope) -> None:
-        self._data = data
+        self.data = data
         self._scope = scope
         self.facts = facts
         self.members: Mapping[str, ZipMember] = {
@@ -76,7 +77,7 @@ class ZipArchive:
             raise UnreadableError(
                 f"{shown(member.name)} is encrypted", hint="decrypt the archive, then scan it again"
             )
-        data = self._data[member.data_offset : member.data_offset + member.compressed]
+        data = self.data[member.data_offset : member.data_offset + member.compressed]
         if member.method == _STORED:
             return View(data)
         kind = _CODECS.get(member.method)

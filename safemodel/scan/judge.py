@@ -68,6 +68,7 @@ class Loader:
 
 
 PLAIN: Final = Loader()
+MAX_OBSERVED: Final = 10_000  # facts of one pickle
 
 
 def judge(
@@ -100,6 +101,7 @@ class Judge:
         self._loader = loader
         self._reader: Reader | None = None
         self._failure: LegacyError | None = None
+        self._facts: list[Fact] = []
         self.ambiguous = False
         self.sightings = Sightings(self._lookup, scope.names)
         self._calls = Calls(self.sightings, self._lookup)
@@ -111,6 +113,8 @@ class Judge:
         """Judge every site up to the end of the pickle. Reports nothing yet."""
         self._reader = reader
         facts = trace(reader, dialect=dialect, spend=self._scope.budget.spend_opcodes)
+        if self._scope.record.observe is not None:
+            facts = self._kept(facts)
         end: Stop | Failure
         try:
             end = self._follow(facts)
@@ -121,6 +125,18 @@ class Judge:
             kind = BudgetError if end.budget else DamagedError
             self._failure = kind(end.message, offset=end.offset)
         return end
+
+    def _kept(self, facts: Generator[Fact, int | None, None]) -> Generator[Fact, int | None, None]:
+        """The same facts; the first of them are kept for whoever observes."""
+        reply: int | None = None
+        while True:
+            try:
+                fact = facts.send(reply)
+            except StopIteration:
+                return
+            if len(self._facts) < MAX_OBSERVED:
+                self._facts.append(fact)
+            reply = yield fact
 
     def _follow(self, facts: Generator[Fact, int | None, None]) -> Stop | Failure:
         send = facts.send
@@ -249,6 +265,9 @@ class Judge:
         Args:
             failure: whether to say the last: not where another reading of it is the usual one.
         """
+        observe = self._scope.record.observe
+        if observe is not None:
+            observe(self._scope, self._facts)
         self.sightings.report(self._scope)
         for nested in self._calls.nested:
             nested.scan(self._scope, content)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Formats that are pickles and something more, the most particular first: the first that fits is
 # the one by which the content is read.
 PICKLES: Final = ("joblib", "torch_legacy", "pickle")
+_SINGLE: Final = ("joblib", "pickle")
+_FIRST_PICKLE: Final = 256  # bytes within which the first one of PyTorch's legacy format ends
 LAST_RESORT: Final = "guessed"  # counts only if nothing else fits
 PROTOBUFS: Final = ("onnx", "saved_model", "graph_def")
 
@@ -54,7 +56,7 @@ def formats(content: Content) -> tuple[str, ...]:
         found += [name for magic, name in _MAGIC if head.startswith(magic)]
     found += _compressed(head)
     if head[0] in _OPCODES:
-        found += PICKLES
+        found += PICKLES if _has_sequel(head) else _SINGLE
     if _is_zip(content, head):
         found.append("zip")
     if is_tar(head):
@@ -72,6 +74,11 @@ def formats(content: Content) -> tuple[str, ...]:
     elif guess(head) is not None:
         found.append(LAST_RESORT)
     return tuple(found)
+
+
+def _has_sequel(head: bytes) -> bool:
+    """Whether there may be several pickles: an early STOP with something behind it."""
+    return 0 <= head.find(b".", 0, _FIRST_PICKLE) < len(head) - 1
 
 
 def _compressed(head: bytes) -> list[str]:

@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from safemodel.legacy.zip import ZipFacts, ZipMember
     from safemodel.scan.scope import Scope
 
-# Modules of this package that know a kind of ZIP archive (see zip_archive.py). All that fit are
-# applied: an archive may be of two kinds.
-ZIP_KINDS: Final[tuple[str, ...]] = (
-    "keras_zip",
-    "safemodel_archive",
-    "torch_export",
-    "torch_package",
-    "torch_script",
-    "torch_zip",
-)
+# Modules of this package that know a kind of ZIP archive (see zip_archive.py), and the last parts
+# of names, in lower case, of which such an archive has at least one: most are not imported for
+# most archives. All that fit are applied: an archive may be of two kinds.
+ZIP_KINDS: Final[dict[str, tuple[str, ...]]] = {
+    "keras_zip": ("config.json",),
+    "safemodel_archive": ("manifest.json",),
+    "torch_export": ("archive_format", "serialized_exported_program.json"),
+    "torch_package": ("extern_modules", "manifest.json"),
+    "torch_script": ("constants.pkl",),
+    "torch_zip": ("data.pkl",),
+}
 
 _RULES: Final = {
     "directories": "SM403",
@@ -61,7 +62,9 @@ def scan(content: Content, scope: Scope) -> bool:
     _report(facts, scope, embedded=embedded)
     archive = ZipArchive(data, facts, scope)
     known: set[ZipMember] = set()
-    for name in ZIP_KINDS:
+    for name, marks in ZIP_KINDS.items():
+        if archive.last_parts.isdisjoint(marks):
+            continue
         kind = cast(Kind, importlib.import_module(f"safemodel.scan.formats.{name}"))
         try:
             dealt_with = kind.scan_zip(archive, scope)

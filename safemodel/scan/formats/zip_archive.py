@@ -48,9 +48,10 @@ class ZipArchive:
         data: all bytes of the archive.
         facts: what the parser said of it.
         members: by name, as zipfile resolves them: of several with one name, the last.
+        last_parts: the last parts of all names, in lower case.
     """
 
-    __slots__ = ("_scope", "data", "facts", "members")
+    __slots__ = ("_alike", "_scope", "data", "facts", "last_parts", "members")
 
     def __init__(self, data: memoryview, facts: ZipFacts, scope: Scope) -> None:
         self.data = data
@@ -59,11 +60,15 @@ class ZipArchive:
         self.members: Mapping[str, ZipMember] = {
             member.name: member for member in facts.members if member.listed
         }
+        alike: dict[str, list[ZipMember]] = {}
+        for member in facts.members:
+            alike.setdefault(folded(member.name), []).append(member)
+        self._alike = alike
+        self.last_parts = frozenset(name.rpartition("/")[2] for name in alike)
 
     def alike(self, name: str) -> tuple[ZipMember, ...]:
         """Every member that some reader takes for `name`: duplicates, other case, unlisted."""
-        key = folded(name)
-        return tuple(m for m in self.facts.members if folded(m.name) == key)
+        return tuple(self._alike.get(folded(name), ()))
 
     def content(self, member: ZipMember) -> View | Stream:
         """The bytes of a member: random access where stored, a stream where compressed.

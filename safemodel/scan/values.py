@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from safemodel.legacy.pickle_facts import Blob, Global, Instance, Items, Pairs
+from safemodel.legacy.pickle_facts import Blob, Global, Instance, Items, Pairs, Persistent
 
 if TYPE_CHECKING:
     from safemodel.legacy.pickle_facts import Value
@@ -42,10 +42,12 @@ def resolve(callee: Value) -> Global | None:
     """The global that something is, if that is certain; None if it is only known at load.
 
     Besides a global itself that is `getattr(global, "name")`, which is how protocols below 4 write
-    a dotted name, and dill's name of a type.
+    a dotted name, dill's name of a type, and a class that old PyTorch saved with its source.
     """
     if type(callee) is Global:
         return callee if callee.literal else None
+    if type(callee) is Persistent:
+        return _saved_class(callee)
     if type(callee) is not Instance or type(callee.arguments) is not Items:
         return None
     if type(callee.callee) is not Global or not callee.callee.literal:
@@ -59,6 +61,15 @@ def resolve(callee: Value) -> Global | None:
     elif name == "dill._dill._load_type" and len(items) == 1 and items[0] in DILL_TYPES:
         return Global(*DILL_TYPES[items[0]], callee.offset, "REDUCE")
     return None
+
+
+def _saved_class(value: Persistent) -> Global | None:
+    """The class of ("module", class, source file, source), which is what `torch.load` returns."""
+    parts = value.id
+    if type(parts) is not Items or parts.kind != "tuple" or len(parts.items) != 4:
+        return None
+    kind, cls = parts.items[:2]
+    return cls if kind in ("module", b"module") and type(cls) is Global and cls.literal else None
 
 
 # What dill calls the types that it does not look up by their own names.

@@ -69,6 +69,7 @@ def run(options: argparse.Namespace, out: Output) -> int:
 
 def _scan(options: argparse.Namespace, settings: Settings, strict: bool, out: Output) -> Report:
     """Scan all paths, and standard input where that is among them."""
+    from safemodel.scan.calling import excluding
     from safemodel.scan.folder import scan_paths
 
     def scan(paths: Sequence[str], progress: Callable[[FileReport, int], None] | None) -> Report:
@@ -78,7 +79,7 @@ def _scan(options: argparse.Namespace, settings: Settings, strict: bool, out: Ou
             jobs=options.jobs,
             strict=strict,
             watched=True,
-            exclude=scan_options.excluding(options.exclude),
+            exclude=excluding(options.exclude),
             progress=progress,
         )
 

@@ -10,7 +10,7 @@ from safemodel.cli.output import Output
 from safemodel.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from safemodel.report.model import Report, Severity
     from safemodel.scan.baseline import Entry
@@ -166,21 +166,6 @@ def _cache(options: argparse.Namespace) -> str | None:
     return found
 
 
-def excluding(globs: Sequence[str]) -> Callable[[str], bool] | None:
-    """Whether a relative path, or its last part, is left out."""
-    if not globs:
-        return None
-    from fnmatch import fnmatchcase
-
-    patterns = [glob.rstrip("/") for glob in globs]
-
-    def excluded(path: str) -> bool:
-        name = path.rpartition("/")[2]
-        return any(fnmatchcase(path, one) or fnmatchcase(name, one) for one in patterns)
-
-    return excluded
-
-
 def baseline(options: argparse.Namespace) -> Sequence[Entry] | None:
     """The entries of --baseline.
 
@@ -196,11 +181,9 @@ def baseline(options: argparse.Namespace) -> Sequence[Entry] | None:
 
 def accept(report: Report, entries: Sequence[Entry]) -> Report:
     """The report with what the baseline covers counted only."""
-    from datetime import date
-
     from safemodel.scan import baseline as baselines
 
-    return baselines.apply(report, entries, date.today().isoformat())
+    return baselines.apply(report, entries, baselines.today())
 
 
 def write_baseline(path: str, report: Report, out: Output) -> None:

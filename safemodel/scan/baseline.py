@@ -126,6 +126,13 @@ def _day(text: str, number: int) -> str:
         raise UsageError(f"entry {number} expires on {text!r}, which is no day") from None
 
 
+def today() -> str:
+    """The day, here."""
+    from datetime import date
+
+    return date.today().isoformat()
+
+
 def apply(report: Report, entries: Sequence[Entry], today: str) -> Report:
     """The report with what the entries cover moved to `suppressed`, and notes on those that don't.
 

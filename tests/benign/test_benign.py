@@ -10,10 +10,11 @@ import pytest
 import safemodel
 from safemodel.report.model import Report, Severity, Status
 
-from . import arrays, estimators
+from . import archives, arrays, boosted, estimators, graphs, text, torch_files
 from .corpus import Corpus, Item
 
-GROUPS = {name: group for module in (arrays, estimators) for name, group in module.GROUPS.items()}
+MODULES = (arrays, estimators, boosted, torch_files, graphs, text, archives)
+GROUPS = {name: group for module in MODULES for name, group in module.GROUPS.items()}
 
 
 def test_the_corpus_is_large() -> None:

@@ -84,6 +84,8 @@ def _lambda(config: dict[str, JsonValue], found: KerasObject, judge: Judge) -> N
 
 def _is_code(value: JsonValue) -> bool:
     """Whether it is [code, defaults, closure], as keras.src.utils.python_utils.func_dump gives."""
+    if isinstance(value, dict) and value.get("class_name") == "__tuple__":
+        value = value.get("items")
     return isinstance(value, list) and bool(value) and isinstance(value[0], str)
 
 

@@ -15,11 +15,11 @@ from safemodel.report.model import Severity
 from safemodel.scan import keras_layers, tables
 
 if TYPE_CHECKING:
-    from safemodel.legacy.json_text import JsonText, JsonValue
+    from safemodel.legacy.json_text import JsonText
     from safemodel.scan.scope import Scope
 
 PACKAGES: Final = ("keras", "tf_keras", "keras_hub", "keras_nlp", "keras_cv", "keras_core")
-_BY_KERAS: Final = frozenset({*PACKAGES, "keras_cv.models", "keras_nlp.models"})
+_BY_KERAS: Final = frozenset({*PACKAGES, "Custom", "keras_cv.models", "keras_nlp.models"})
 # Module prefixes of TensorFlow's type specifications (`__typespec__`).
 _SPECS: Final = ("tensorflow.python.framework.", "tensorflow.python.ops.ragged.")
 
@@ -54,8 +54,13 @@ _HARMFUL: Final = {
 _PYTHON: Final = frozenset({"builtins", "__builtin__"})
 
 
-def judge_config(text: JsonText, scope: Scope, *, offset: int | None = None) -> None:
-    """Report what a configuration would have Keras do; `offset` is where its text begins."""
+def judge_config(
+    text: JsonText, scope: Scope, *, offset: int | None = None, revived: bool = False
+) -> None:
+    """Report what a configuration would have Keras do; `offset` is where its text begins.
+
+    `revived`: it is of a SavedModel, where a class that nobody knows is made from the graph.
+    """
     for duplicate in text.duplicates[:20]:
         scope.find(
             "SM209",
@@ -63,15 +68,8 @@ def judge_config(text: JsonText, scope: Scope, *, offset: int | None = None) -> 
             offset=offset,
             evidence=(("key", duplicate.key),),
         )
-    judge_value(text.value, scope, offset=offset)
-
-
-def judge_value(
-    value: JsonValue, scope: Scope, *, path: str = "", offset: int | None = None
-) -> None:
-    """The same for a tree that was parsed before."""
-    judge = Judge(scope, offset)
-    for index, found in enumerate(walk(value, path)):
+    judge = Judge(scope, offset, revived=revived)
+    for index, found in enumerate(walk(text.value)):
         if not index % 1024:
             scope.budget.check_time()
         judge.object(found)
@@ -80,16 +78,19 @@ def judge_value(
 class Judge:
     """Judges the objects of one configuration, and reports to its scope."""
 
-    __slots__ = ("offset", "scope")
+    __slots__ = ("offset", "revived", "scope")
 
-    def __init__(self, scope: Scope, offset: int | None) -> None:
+    def __init__(self, scope: Scope, offset: int | None, *, revived: bool = False) -> None:
         self.scope = scope
         self.offset = offset
+        self.revived = revived
 
     def report(
         self, rule: str, message: str, found: KerasObject, severity: Severity | None = None
     ) -> None:
         """A finding about one object."""
+        if rule == "SM204" and self.revived:
+            severity = Severity.LOW
         evidence = [("object", found.path or "(top)"), ("name", found.name)]
         if found.module is not None:
             evidence.insert(1, ("module", found.module))

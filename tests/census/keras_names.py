@@ -20,15 +20,13 @@ from pathlib import Path
 # Classes that models are made of derive from one of these.
 ROOTS = frozenset(
     """AbstractRNNCell BaseOptimizer BaseRandomLayer Constraint Container Cross DTypePolicy
-    Feature GradientSplit Initializer KerasSaveable Layer LearningRateSchedule Loss LossScale
-    Metric Network Node Operation Optimizer OptimizerV2 Policy Quantizer QuantizationConfig
+    Feature GradientSplit Initializer InputSpec KerasSaveable Layer LearningRateSchedule Loss
+    LossScale Metric Network Node Operation Optimizer OptimizerV2 Policy Quantizer QuantizationConfig
     RandomGenerator Regularizer SeedGenerator Wrapper""".split()  # noqa: SIM905
 )
 # Functions that a model may name: plain mathematics.
-FUNCTIONS = tuple(
-    f"keras.{name}."
-    for name in "activations constraints initializers losses metrics ops regularizers".split()  # noqa: SIM905
-)
+PLAIN = "activations constraints initializers losses metrics ops quantizers regularizers"
+FUNCTIONS = tuple(f"keras.{name}." for name in PLAIN.split())
 # They take functions, or make objects of configurations: calling them is not plain mathematics.
 NOT_PLAIN = frozenset(
     """get serialize deserialize associative_scan clone_metric clone_metrics cond custom_gradient

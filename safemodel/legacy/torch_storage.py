@@ -134,13 +134,23 @@ def _check_view(value: Value, count: int) -> None:
 
 
 def _module(value: Items) -> ModuleSource:
-    cls, file, source = value.items[1:]
+    return parse_source(Items("tuple", value.items[1:], 3))
+
+
+def parse_source(value: Value) -> ModuleSource:
+    """A class, its source file and its source.
+
+    Raises:
+        DamagedError: it is something else.
+    """
+    if not isinstance(value, Items) or value.kind != "tuple" or len(value.items) != 3:
+        raise DamagedError("a module that is not described by three values")
+    cls, file, source = value.items
     if not isinstance(cls, Global):
         raise DamagedError("a module whose class is not named")
     # both may be None, where there was no source
-    if not isinstance(file, str | bytes | None) or not isinstance(
-        source, str | bytes | Blob | None
-    ):
+    text = str | bytes | None
+    if not isinstance(file, text) or not isinstance(source, text | Blob):
         raise DamagedError("a module whose source is not text")
     length = source.size if isinstance(source, Blob) else len(source or "")
     return ModuleSource(cls, _text(file), length)

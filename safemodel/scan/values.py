@@ -64,12 +64,14 @@ def resolve(callee: Value) -> Global | None:
 
 
 def _saved_class(value: Persistent) -> Global | None:
-    """The class of ("module", class, source file, source), which is what `torch.load` returns."""
+    """The class of ("module", class, source file, source), which is what `torch.load` returns for
+    it; its first format, a tar archive, has the last three."""
     parts = value.id
-    if type(parts) is not Items or parts.kind != "tuple" or len(parts.items) != 4:
+    if type(parts) is not Items or parts.kind != "tuple" or len(parts.items) not in (3, 4):
         return None
-    kind, cls = parts.items[:2]
-    return cls if kind in ("module", b"module") and type(cls) is Global and cls.literal else None
+    *kind, cls, _, _ = parts.items
+    saved = not kind or kind[0] in ("module", b"module")
+    return cls if saved and type(cls) is Global and cls.literal else None
 
 
 # What dill calls the types that it does not look up by their own names.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from safemodel.scan.scope import Scope
 
 # Modules of this package that know a kind of tar archive (see tar_archive.py).
-TAR_KINDS: Final[tuple[str, ...]] = ()
+TAR_KINDS: Final[tuple[str, ...]] = ("torch_tar",)
 # An archive in a compressed stream whose first member is called so is read as a whole for them.
 _KIND_NAMES: Final = frozenset({"sys_info", "pickle", "storages", "tensors"})
 

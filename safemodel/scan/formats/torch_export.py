@@ -60,7 +60,7 @@ def scan_zip(archive: ZipArchive, scope: Scope) -> frozenset[str] | None:
             known.add(member.name)
         elif _is_raw(archive, member, name):
             known.add(member.name)
-    return frozenset(known)
+    return frozenset(known & archive.members.keys())
 
 
 def _is_native(archive: ZipArchive, member: ZipMember) -> bool:

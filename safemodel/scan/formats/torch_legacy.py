@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from safemodel.errors import BudgetError, DamagedError
+from safemodel.errors import DamagedError
 from safemodel.legacy.content import View
 from safemodel.legacy.pickle_facts import Failure, Items, Stop
 from safemodel.legacy.pickle_input import DIALECTS
 from safemodel.legacy.pickle_machine import trace
 from safemodel.scan.evidence import bounded
 from safemodel.scan.formats.behind import behind
-from safemodel.scan.formats.torch_records import Storages
+from safemodel.scan.formats.torch_records import Storages, error_of
 from safemodel.scan.judge import PLAIN, Judge, Loader
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ class _File:
         if judged.ambiguous:
             self._other_readings(start, loader)
         if isinstance(end, Failure):
-            kind = BudgetError if end.budget else DamagedError
-            raise kind(end.message, offset=end.offset)
+            raise error_of(end)
         return end
 
     def _other_readings(self, start: int, loader: Loader) -> None:

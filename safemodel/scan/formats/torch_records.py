@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from safemodel.errors import DamagedError
+from safemodel.errors import BudgetError, DamagedError
 from safemodel.legacy.torch_storage import ModuleSource, Storage, is_storage_type, parse_id
 from safemodel.report.model import Severity
 from safemodel.scan.evidence import bounded
@@ -13,7 +13,8 @@ from safemodel.scan.judge import Loader
 from safemodel.scan.names.entry import Entry
 
 if TYPE_CHECKING:
-    from safemodel.legacy.pickle_facts import Persistent
+    from safemodel.errors import LegacyError
+    from safemodel.legacy.pickle_facts import Failure, Persistent
     from safemodel.scan.scope import Scope
 
 _STORAGE: Final = Entry("constant")
@@ -66,7 +67,7 @@ class Storages:
             scope.find("SM154", bounded(error.message), offset=fact.offset)
             return True
         if isinstance(found, ModuleSource):
-            _source(found, fact.offset, scope)
+            report_source(found, fact.offset, scope)
             return True
         first = self.used.setdefault(found.key, found)
         if first is found or found.size > first.size:
@@ -87,7 +88,8 @@ class Storages:
             scope.find("SM157", message, offset=offset, severity=Severity.LOW)
 
 
-def _source(found: ModuleSource, offset: int, scope: Scope) -> None:
+def report_source(found: ModuleSource, offset: int, scope: Scope) -> None:
+    """Say that there is source text, if there is any."""
     if found.source_size:
         scope.find(
             "SM156",
@@ -95,3 +97,9 @@ def _source(found: ModuleSource, offset: int, scope: Scope) -> None:
             offset=offset,
             evidence=(("file", found.file),),
         )
+
+
+def error_of(end: Failure) -> LegacyError:
+    """The error for a pickle that could not be read to its end."""
+    kind = BudgetError if end.budget else DamagedError
+    return kind(end.message, offset=end.offset)

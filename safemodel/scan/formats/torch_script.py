@@ -82,7 +82,7 @@ def scan_zip(archive: ZipArchive, scope: Scope) -> frozenset[str] | None:
             known |= judge_pickle(archive, member, folder, scope, ScriptNames())
             if name.endswith("/" + _BYTECODE):
                 _bytecode(archive, member, scope)
-    return frozenset(known)
+    return frozenset(known & archive.members.keys())
 
 
 def _source(archive: ZipArchive, member: ZipMember, scope: Scope) -> None:

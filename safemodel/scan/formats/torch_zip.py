@@ -80,7 +80,7 @@ def judge_pickle(
         scope.unread(error)
     scope.budget.check_time()
     data = {folder + key for key in storages.used}
-    return {member.name} | {name for name in data if name in archive.members}
+    return {name for name in (member.name, *data) if name in archive.members}
 
 
 def check_records(archive: ZipArchive, root: str, scope: Scope) -> set[str]:

@@ -107,7 +107,7 @@ def _seconds(text: str) -> float:
 
 def _size(text: str) -> int:
     """`500M`, `2G`, `100000`: powers of 1024, as they are with most tools that take this."""
-    number = text.rstrip("kKmMgGtTiB")
+    number = text.rstrip("kKmMgGtTiIbB")
     unit = text[len(number) :].lower().removesuffix("ib").removesuffix("b")
     if not number.isascii() or not number.isdigit() or unit not in _UNITS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M")

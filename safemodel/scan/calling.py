@@ -1,4 +1,4 @@
-"""The scanner for programs: what `safemodel.scan(path)` does (the arguments are explained there)."""
+"""What `safemodel.scan(path)` does, whose arguments are explained in `safemodel.scan` itself."""
 
 from __future__ import annotations
 

@@ -73,14 +73,16 @@ def judge_pickle(
         return min((each.size for each in found), default=None)
 
     storages = Storages(size, name="torch.load", names=names)
+    known = {member.name}
     try:
         content = archive.content(member)
-        pickle.follow(content, scope.enter(member.name), storages.loader)
+        if not pickle.follow(content, scope.enter(member.name), storages.loader):
+            known = set()  # no loader of PyTorch's reads it; what else it is, others say
     except LegacyError as error:
         scope.unread(error)
     scope.budget.check_time()
-    data = {folder + key for key in storages.used}
-    return {name for name in (member.name, *data) if name in archive.members}
+    known |= {folder + key for key in storages.used}
+    return {name for name in known if name in archive.members}
 
 
 def check_records(archive: ZipArchive, root: str, scope: Scope) -> set[str]:

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from safemodel.errors import BudgetError, DamagedError
-from safemodel.legacy.protobuf import BYTES, VARINT, fields, numbers, text
+from safemodel.legacy.protobuf import BYTES, VARINT, fields, numbers, text, varint
 
-MAX_NODES: Final = 3_000_000
+MAX_PARTS: Final = 4_000_000  # nodes, inputs, attributes that are texts: together
 MAX_TEXTS: Final = 100  # of one constant or list of texts
 MAX_TEXT: Final = 4096
 DT_STRING: Final = 7
 
 Spend = Callable[[int], None]
+Range = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +102,31 @@ class MetaGraph:
     captures: dict[str, tuple[int, ...]] | None = None
 
 
+_NO_TEXTS: Final[dict[str, tuple[str, ...]]] = {}
+
+
+class _Attributes:
+    """What is read of the attributes of one node."""
+
+    __slots__ = ("calls", "constant", "constant_kind", "texts")
+
+    def __init__(self) -> None:
+        self.texts: dict[str, tuple[str, ...]] = {}
+        self.calls: list[str] = []
+        self.constant: list[str] = []
+        self.constant_kind = 0
+
+
 class Reader:
     """Reads the messages of one content, and counts their nodes."""
 
-    __slots__ = ("_count", "_spend", "data")
+    __slots__ = ("_count", "_names", "_spend", "data")
 
     def __init__(self, data: memoryview, spend: Spend | None = None) -> None:
         self.data = data
         self._spend = spend
         self._count = 0
+        self._names: dict[str, str] = {}
 
     def messages(self, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
         """Where the fields of one number are."""
@@ -175,15 +192,16 @@ class Reader:
                 nodes.append(self._node(here, after))
         return Graph(name, tuple(arguments), tuple(nodes))
 
-    def _node(self, start: int, end: int) -> Node:
+    def _part(self, start: int) -> None:
         self._count += 1
-        if self._count > MAX_NODES:
-            raise BudgetError(f"more than {MAX_NODES} nodes in graphs", offset=start)
+        if self._count > MAX_PARTS:
+            raise BudgetError(f"graphs of more than {MAX_PARTS} nodes and inputs", offset=start)
+
+    def _node(self, start: int, end: int) -> Node:
+        self._part(start)
         name = operation = ""
         inputs: list[str] = []
-        texts: dict[str, tuple[str, ...]] = {}
-        calls: list[str] = []
-        constant: tuple[str, ...] | None = None
+        found = _Attributes()
         for number, wire, _, here, after in fields(self.data, start, end):
             if wire != BYTES:
                 continue
@@ -191,19 +209,27 @@ class Reader:
                 name = self._text(here, after)
             elif number == 2:
                 operation = self._text(here, after)
+                operation = self._names.setdefault(operation, operation)
             elif number == 3:
+                self._part(here)
                 inputs.append(self._text(here, after))
             elif number == 5:
-                constant = self._attribute(here, after, texts, calls) or constant
-        return Node(name, operation, tuple(inputs), texts, constant, tuple(calls), start)
+                self._attribute(here, after, found)
+        constant = tuple(found.constant) if found.constant_kind == DT_STRING else None
+        return Node(
+            name,
+            operation,
+            tuple(inputs),
+            found.texts or _NO_TEXTS,
+            constant,
+            tuple(found.calls),
+            start,
+        )
 
-    def _attribute(
-        self, start: int, end: int, texts: dict[str, tuple[str, ...]], calls: list[str]
-    ) -> tuple[str, ...] | None:
-        """An entry of the map of attributes; the texts of a constant, if it is that."""
+    def _attribute(self, start: int, end: int, into: _Attributes) -> None:
+        """An entry of the map of attributes."""
         key = ""
-        found: list[str] = []
-        constant: tuple[str, ...] | None = None
+        texts: list[str] = []
         for number, wire, _, here, after in fields(self.data, start, end):
             if wire != BYTES:
                 continue
@@ -214,38 +240,49 @@ class Reader:
                     if inner_wire != BYTES:
                         continue
                     if kind == 1:
-                        self._list(first, last, found, calls)
+                        self._list(first, last, texts, into.calls)
                     elif kind == 2:
-                        found.append(self._text(first, last))
+                        texts.append(self._text(first, last))
                     elif kind == 8:
-                        constant = self._tensor(first, last)
+                        self._tensor(first, last, into)
                     elif kind == 10:
-                        calls += [self._text(*one) for one in self.messages(first, last, 1)]
-        if found:
-            texts[key] = tuple(found)
-        return constant
+                        into.calls += [self._text(*one) for one in self.messages(first, last, 1)]
+        if texts:
+            self._part(start)
+            into.texts[key] = tuple(texts)
 
-    def _list(self, start: int, end: int, found: list[str], calls: list[str]) -> None:
+    def _list(self, start: int, end: int, texts: list[str], calls: list[str]) -> None:
         for number, wire, _, here, after in fields(self.data, start, end):
-            if wire == BYTES and number == 2 and len(found) < MAX_TEXTS:
-                found.append(self._text(here, after))
+            if wire == BYTES and number == 2 and len(texts) < MAX_TEXTS:
+                texts.append(self._text(here, after))
             elif wire == BYTES and number == 9:
                 calls += [self._text(*one) for one in self.messages(here, after, 1)]
 
-    def _tensor(self, start: int, end: int) -> tuple[str, ...] | None:
-        """The texts of a TensorProto, the first of them; None if its values are no texts."""
-        kind = 0
-        found: list[str] = []
+    def _tensor(self, start: int, end: int, into: _Attributes) -> None:
+        """The texts of a TensorProto, the first of them. Several are one: messages are merged."""
+        content: Range | None = None
         for number, wire, value, here, after in fields(self.data, start, end):
             if number == 1 and wire == VARINT:
-                kind = value
-            elif number == 8 and wire == BYTES and len(found) < MAX_TEXTS:
-                found.append(self._text(here, after))
+                into.constant_kind = value
+            elif number == 8 and wire == BYTES and len(into.constant) < MAX_TEXTS:
+                into.constant.append(self._text(here, after))
             elif number == 4 and wire == BYTES and after > here:
-                found.append(self._text(here, after))  # of a text tensor: lengths, then texts
-                if kind and kind != DT_STRING:
-                    return None
-        return tuple(found) if kind == DT_STRING else None
+                content = here, after
+        if content is not None and into.constant_kind == DT_STRING:
+            into.constant += self._packed_texts(*content)
+
+    def _packed_texts(self, start: int, end: int) -> list[str]:
+        """The texts of a tensor's bytes: all their lengths, then all of them."""
+        sizes: list[int] = []
+        position = start
+        while position < end and sum(sizes) + position != end and len(sizes) < MAX_TEXTS:
+            size, position = varint(self.data, position, end)
+            sizes.append(size)
+        found: list[str] = []
+        for size in sizes:
+            found.append(self._text(position, min(end, position + size)))
+            position += size
+        return found
 
     # -- around the graph
 

@@ -48,6 +48,17 @@ _PASS: Final = {
     "ShardedFilename": (0,),
     "Squeeze": (0,),
 }
+# Operations that call functions: how many inputs are before those that the function gets.
+_CALLS: Final = {
+    "Case": 1,
+    "If": 1,
+    "PartitionedCall": 0,
+    "StatefulPartitionedCall": 0,
+    "StatelessCase": 1,
+    "StatelessIf": 1,
+    "StatelessWhile": 0,
+    "While": 0,
+}
 # Attributes that name a file, of operations that are harmless without.
 _FILE_ATTRIBUTES: Final = {"FixedUnigramCandidateSampler": "vocab_file"}
 _DESCRIPTORS: Final = ("local://", "bytes://")
@@ -57,14 +68,20 @@ _MAX_STEPS: Final = 10_000
 
 def known(operation: str) -> bool:
     """Whether TensorFlow has the operation."""
-    return _kind(operation) is not None
+    return kind_of(operation) is not None
 
 
-def _kind(operation: str) -> str | None:
+def kind_of(operation: str) -> str | None:
+    """The kind of an operation (see tests/census/tensorflow_names.py); None if nobody knows it."""
     for kind in KINDS:
         if operation in tables.tensorflow(kind):
             return kind
     return None
+
+
+def rule_of(kind: str | None) -> tuple[str, str] | None:
+    """Rule and words for a kind that is a finding whatever the operation is given."""
+    return _RULES.get(kind or "")
 
 
 def judge(found: MetaGraph, scope: Scope) -> None:
@@ -98,7 +115,7 @@ class Judge:
         for graph in self.found.graphs:
             for node in graph.nodes:
                 if node.operation not in kinds:
-                    kinds[node.operation] = _kind(node.operation)
+                    kinds[node.operation] = kind_of(node.operation)
                 kind = kinds[node.operation]
                 if kind == "harmless":
                     continue
@@ -172,7 +189,9 @@ class Judge:
             source = self._by_name(graph).get(source.inputs[0].partition(":")[0])
             if source is node:
                 break
-        return source.constant[0] if source is not None and source.constant else None
+        if source is None or not source.constant:
+            return None
+        return next((one for one in source.constant if one), "")
 
     def _follow(self, users: list[tuple[Graph, Node]]) -> None:
         """Follow the names of files to where they come from, through calls."""
@@ -203,11 +222,19 @@ class Judge:
                 names = (*node.calls, node.operation) if node.calls else (node.operation,)
                 for name in names:
                     for number in wanted.get(name, ()):
-                        shift = 1 if node.operation in ("If", "StatelessIf", "Case") else 0
-                        self._origin(graph, node, number + shift, self.sinks[name][number])
+                        self._call(graph, node, name, number)
         for name, numbers in wanted.items():
             for number in numbers:
                 self._captured(name, number)
+
+    def _call(self, graph: Graph, node: Node, name: str, number: int) -> None:
+        rule = self.sinks[name][number]
+        shift = _CALLS.get(node.operation, 0 if node.operation in self.functions else None)
+        if shift is None:
+            message = f"{node.operation} calls {name[:200]}, which gets the name of a file"
+            self.report(rule, message, graph, node)
+        else:
+            self._origin(graph, node, number + shift, rule)
 
     def _captured(self, name: str, number: int) -> None:
         """An argument that a SavedModel binds to one of its objects."""

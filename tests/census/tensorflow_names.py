@@ -35,11 +35,11 @@ REVIEWED = {
         SaveDatasetV2 SaveSlices SnapshotDataset SnapshotDatasetV2 WriteFile""",
     # Runs code that is not in the graph: Python, a custom call, a graph from a string.
     "runs": """DatasetFromGraph EagerPyFunc PyFunc PyFuncStateless XlaCustomCall XlaCustomCallV2
-        FileSystemSetConfiguration XlaHostCompute""",
+        FileSystemSetConfiguration MlirPassthroughOp XlaHostCompute""",
     # Listens or connects.
-    "connects": """DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3
+    "connects": """BigQueryReader DataServiceDataset DataServiceDatasetV2 DataServiceDatasetV3
         DataServiceDatasetV4 DeleteRpcFutureResource RegisterDataset RegisterDatasetV2 RpcCall
-        RpcCheckStatus RpcClient RpcGetValue RpcServer RpcServerRegister RpcServerStart""",
+        RpcCheckStatus RpcClient RpcGetValue RpcServer RpcServerRegister RpcServerStart TryRpc""",
     # Saves and restores variables: every SavedModel has some, fed with the name of its own files.
     "saver": """MergeV2Checkpoints Restore RestoreSlice RestoreV2 Save SaveV2""",
     # Fills a table from a file: an asset of the SavedModel itself, or any other file.

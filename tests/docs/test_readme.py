@@ -12,6 +12,8 @@ import pytest
 
 import safemodel as sm
 from safemodel.cli import main
+from tests.attacks.assemble import Name, assemble
+from tests.attacks.containers import torch_zip
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,6 +51,10 @@ def prepare(folder: Path) -> dict[str, object]:
     data = bytearray(Path("tampered.safemodel").read_bytes())
     data[len(data) // 2] ^= 1
     Path("tampered.safemodel").write_bytes(data)
+    Path("downloads").mkdir()
+    hostile = torch_zip(assemble(Name("os", "system")("id")))
+    Path("downloads/checkpoint.pt").write_bytes(hostile)
+    Path("downloads/weights.pkl").write_bytes(assemble({"weights": [1.0, 2.0]}))
     Path("model.gguf").write_bytes(b"GGUF" + bytes(996))
     return {"model": model}
 
@@ -85,7 +91,7 @@ def test_readme_works(tmp_path, monkeypatch, capsys) -> None:
                 capsys.readouterr()
                 code = main(arguments)
                 found = capsys.readouterr()
-                shown = found.err if code else found.out
+                shown = found.out or found.err
                 assert checker.check_output(expected, shown, doctest.ELLIPSIS), (
                     f"$ safemodel {shlex.join(arguments)}\n{shown}"
                 )

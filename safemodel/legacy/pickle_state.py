@@ -35,6 +35,7 @@ _LOOK_INTO: Final = 64  # tuples of a key that are looked into
 
 OPAQUE: Final = frozenset({Global, Instance, Persistent, Extension})
 _CONTAINERS: Final = frozenset({Items, Pairs, Blob})
+_CHANGEABLE: Final = ("bytearray", "buffer")
 NO_ITEMS: Final[list[Value]] = []  # of all empty lists and tuples; never changed
 NO_PAIRS: Final[list[tuple[Value, Value]]] = []
 
@@ -73,7 +74,7 @@ def unhashable(key: Value) -> bool:
                 pending += value.items[:_LOOK_INTO]
             elif value.kind != "frozenset":
                 return True
-        elif type(value) is Pairs or (type(value) is Blob and value.kind == "bytearray"):
+        elif type(value) is Pairs or (type(value) is Blob and value.kind in _CHANGEABLE):
             return True
     return False
 
@@ -176,6 +177,7 @@ class State:
         "below",
         "blob",
         "c",
+        "ending",
         "failing",
         "keep",
         "limits",
@@ -185,7 +187,6 @@ class State:
         "source",
         "stack",
         "start",
-        "stopped",
         "value",
         "values",
     )
@@ -203,13 +204,18 @@ class State:
         self.below: list[list[Value]] = []
         self.memo = Memo(limits.memo)
         self.proto = 0
-        self.failing: StuckError | None = None  # raised when the facts of the opcode are handed on
+        self.failing: StuckError | None = None
         self.opcodes = 0
-        self.stopped = False
+        self.ending = False  # after STOP, or if `failing`
         self.value: Value = None  # what STOP took
         self.start = self.at = source.offset  # of the pickle, and of the opcode
         self._buried = 0
         self._blocks = sys.getallocatedblocks()
+
+    def fail_later(self, message: str) -> None:
+        """Make the unpickler raise once the facts of this opcode are handed on."""
+        self.failing = StuckError(message)
+        self.ending = True
 
     def mark(self) -> None:
         """MARK: begin a new stack."""
@@ -262,10 +268,15 @@ class State:
         check_hashable(values[::2])
         room = self.keep - target.count
         target.count += len(values) // 2
+        beyond: list[tuple[Value, Value]] = []
         if len(values) // 2 > room:
             target.complete = False
-            values = values[: 2 * max(room, 0)]
-        pairs = list(zip(values[::2], values[1::2], strict=True))
+            first = 2 * max(room, 0)
+            if Global in map(type, values[first + 1 :: 2]):
+                rest = zip(values[first::2], values[first + 1 :: 2], strict=True)
+                beyond = [pair for pair in rest if type(pair[1]) is Global]
+            values = values[:first]
+        pairs = list(zip(values[::2], values[1::2], strict=True)) + beyond
         if not target.items:
             target.items = pairs or NO_PAIRS
         else:

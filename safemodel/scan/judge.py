@@ -31,6 +31,7 @@ from safemodel.scan.calls import Calls
 from safemodel.scan.evidence import bounded, describe
 from safemodel.scan.schema import matching
 from safemodel.scan.sightings import Sightings
+from safemodel.scan.states import STATES
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content, Reader
@@ -59,12 +60,14 @@ class Loader:
             loader has none.
         after_build: how many raw bytes after a BUILD belong to the object; it may scan them.
         known: names that are known good in this loader, besides the tables.
+        values: whether its hooks need all that containers hold, not only the first items.
     """
 
     name: str = "pickle"
     persistent: Callable[[Persistent, Scope], bool] | None = None
     after_build: Callable[[Build, Reader, Scope], int] | None = None
     known: Mapping[tuple[str, str], Entry] = field(default_factory=dict)
+    values: bool = False
 
 
 PLAIN: Final = Loader()
@@ -112,7 +115,12 @@ class Judge:
     def run(self, reader: Reader, *, dialect: Dialect = "c") -> Stop | Failure:
         """Judge every site up to the end of the pickle. Reports nothing yet."""
         self._reader = reader
-        facts = trace(reader, dialect=dialect, spend=self._scope.budget.spend_opcodes)
+        facts = trace(
+            reader,
+            dialect=dialect,
+            values=self._loader.values,
+            spend=self._scope.budget.spend_opcodes,
+        )
         if self._scope.record.observe is not None:
             facts = self._kept(facts)
         end: Stop | Failure
@@ -194,14 +202,38 @@ class Judge:
         elif "object" not in entry.gives:
             verdict.noted("SM110", "gets state", fact.offset, describe(state))
         elif entry.state:
-            if not matching(entry.state)([state], self._lookup):
+            if not self._fits(entry.state, state):
                 what = "gets a state that it is not known to be harmless with"
                 verdict.noted("SM110", what, fact.offset, describe(state))
         elif type(state) is Items and state.count == 2 and state.kind == "tuple":
+            self._attributes(fact)
             if "slots" not in entry.gives:
                 verdict.noted("SM110", "gets state for slots", fact.offset, describe(state))
             elif not _plain_slots(state.items[1]):
                 verdict.noted("SM110", "gets state for odd slots", fact.offset, describe(state))
+        else:
+            self._attributes(fact)
+
+    def _fits(self, schema: str, state: Value) -> bool:
+        if schema.startswith("@"):
+            return STATES[schema](state)
+        return matching(schema)([state], self._lookup)
+
+    def _attributes(self, fact: Build) -> None:
+        """A state can put functions where `__setstate__`, or `__del__`, calls a method.
+
+        So what is only harmless in some uses must not be an attribute.
+        """
+        parts = fact.state.items if type(fact.state) is Items else (fact.state,)
+        for part in parts:
+            if type(part) is not Pairs:
+                continue
+            for _, value in part.items:
+                if type(value) is Global:
+                    verdict = self.sightings.verdict(value)
+                    entry = verdict.entry
+                    if entry is not None and (entry.nested or not entry.harmless):
+                        verdict.noted("SM110", "becomes an attribute, not called here", fact.offset)
 
     def _mutate(self, fact: Mutate) -> None:
         target = fact.target

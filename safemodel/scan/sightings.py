@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # Names in no table that are counted one by one, in one pickle.
 MAX_NAMES: Final = 10_000
 
+# What text that is no pickle may reach, too.
+_HARMLESS: Final = frozenset({"SM112", "SM115", "SM116"})
+
 # Families whose calls do not by themselves run, read, write or connect.
 _LESSER: Final = frozenset({"gadget", "exhaust", "introspect", "process", "unpickle", "denied"})
 
@@ -202,6 +205,7 @@ class Sightings:
         severity: Severity | None = None,
     ) -> None:
         """Remember a finding, or count it if it was met before."""
+        self.harmful |= rule not in _HARMLESS
         found = self._notes.get((rule, message))
         if found is not None:
             found.count += 1

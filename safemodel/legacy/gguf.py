@@ -143,7 +143,7 @@ class _Parser:
                 self.entry()
             ranges = [self.tensor() for _ in range(tensors)]
             data = self.position + -self.position % self.alignment
-            last = data + self.lay_out(ranges)
+            last = data + self.lay_out(ranges) if ranges else self.position
         except (DamagedError, BudgetError) as error:
             damage = error
         return GgufFacts(

@@ -67,7 +67,7 @@ class Template:
 
     Attributes:
         oddities: in the order of lines; at most `MAX_ODDITIES`.
-        variables: the names that it reads from whoever renders it.
+        variables: the names that it reads; mostly what whoever renders it passes in.
         statements: how many tags and outputs it has.
     """
 
@@ -190,9 +190,10 @@ class _Walk:
     def _name(self, node: nodes.Name, times: int) -> None:
         if node.name.startswith("__"):
             self.odd(Kind.GADGET, node, node.name, f"the name {node.name}")
-        elif node.ctx == "load" and node.name not in self.texts.assigned:
+        elif node.ctx == "load":
             self.variables.add(node.name)
-            if node.name in tables.ENTRANCES and node.name not in tables.FUNCTIONS:
+            strange = node.name in tables.ENTRANCES and node.name not in tables.FUNCTIONS
+            if strange and node.name not in self.texts.assigned:
                 self.odd(
                     Kind.UNKNOWN, node, node.name, f"{node.name}, which leads out of the template"
                 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from safemodel.errors import BudgetError, DamagedError
+from safemodel.legacy import protobuf
 from safemodel.legacy.magic import guess, recognise
 
 if TYPE_CHECKING:
@@ -21,12 +23,14 @@ _SINGLE: Final = ("joblib", "pickle")
 _FIRST_PICKLE: Final = 256  # bytes within which the first one of PyTorch's legacy format ends
 LAST_RESORT: Final = "guessed"  # counts only if nothing else fits
 PROTOBUFS: Final = ("onnx", "saved_model", "graph_def")
+TEXTS: Final = ("json", "jinja")  # templates of chats are strings in JSON, too
 
 _OPCODES: Final = frozenset(b"(.012FIJKLMNPQRSTUVXabcde}ghijl]opqrstu)BCG") | frozenset(
     range(0x80, 0x99)
 )
 _ZIP_REACH: Final = (1 << 16) + 22
 _TAR_BLOCK: Final = 512
+_FIELDS: Final = 32  # above the numbers of all fields that models have at the top
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _SKIPPABLE_REACH: Final = 16  # frames to skip before the kind of the stream is given up
 
@@ -43,7 +47,8 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"algg", "gguf"),
 )
 _FIRST: Final = frozenset(magic[0] for magic, _ in _MAGIC)
-_SPACE: Final = b" \t\r\n\xef\xbb\xbf"
+_GRAPH_TEXT: Final = frozenset(b"# \t\r\n" + b"acdglmnosv")  # how TensorFlow's texts begin
+_SPACE: Final = b" \t\r\n\xef\xbb\xbf\xff\xfe"
 
 
 def formats(content: Content) -> tuple[str, ...]:
@@ -65,9 +70,13 @@ def formats(content: Content) -> tuple[str, ...]:
         found.append("hdf5")
     if _is_safetensors(head, content.size):
         found.append("safetensors")
-    if head[:1] in b"{[" or head.lstrip(_SPACE)[:1] in (b"{", b"["):
+    if _is_json(head):
         found.append("json")
-    if head[0] & 7 in (0, 2) and 0 < head[0] >> 3 < 16:
+    if b"\0" not in head:
+        found += _texts(head)
+        if head[0] in _GRAPH_TEXT:
+            found.append("graph_text")
+    if _is_protobuf(head):
         found += PROTOBUFS
     if recognise(head) is not None:
         found.append("recognised")
@@ -79,6 +88,36 @@ def formats(content: Content) -> tuple[str, ...]:
 def _has_sequel(head: bytes) -> bool:
     """Whether there may be several pickles: an early STOP with something behind it."""
     return 0 <= head.find(b".", 0, _FIRST_PICKLE) < len(head) - 1
+
+
+def _is_json(head: bytes) -> bool:
+    """Whether an object or list may begin here; in UTF-16 and UTF-32, too."""
+    start = head[:64].replace(b"\0", b"") if b"\0" in head[:4] else head
+    return start.lstrip(_SPACE)[:1] in (b"{", b"[")
+
+
+def _texts(head: bytes) -> list[str]:
+    """Texts that are templates, or YAML with tags; most are not."""
+    found = ["jinja"] if b"{{" in head or b"{%" in head else []
+    if any(mark in head for mark in (b"!!", b"!<", b"%TAG", b"python_function")):
+        found.append("yaml")
+    return found
+
+
+def _is_protobuf(head: bytes) -> bool:
+    """Whether a message with fields of a model may begin here, behind others that are unknown."""
+    if head[0] & 7 not in (0, 1, 2, 3, 5):
+        return False
+    if head[0] < 0x80:
+        return head[0] >> 3 > 0
+    # Most are pickles: these are no messages beyond their first bytes.
+    try:
+        return any(number < _FIELDS for number, *_ in protobuf.fields(memoryview(head)))
+    except DamagedError as error:
+        tag = head[error.offset] if error.offset and error.offset < len(head) else head[0]
+        return tag < 0x80 and tag & 7 == protobuf.BYTES  # what it holds ends behind the head
+    except BudgetError:
+        return False
 
 
 def _compressed(head: bytes) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from safemodel.errors import BudgetError, LegacyError
 from safemodel.legacy.content import View
-from safemodel.legacy.sniff import LAST_RESORT, PICKLES, PROTOBUFS, formats
+from safemodel.legacy.sniff import LAST_RESORT, PICKLES, PROTOBUFS, TEXTS, formats
 from safemodel.report.model import FileReport, Severity, Status
 from safemodel.scan import formats as handlers
 from safemodel.scan.budget import DEFAULT_LIMITS, Budget, Limits
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from safemodel.report.model import Report
 
 # Formats of which the first that fits is the one, and formats that are one to who is told of them.
-_FAMILIES: Final = (PICKLES, PROTOBUFS)
+_FAMILIES: Final = (PICKLES, PROTOBUFS, TEXTS)
 _LARGE: Final = 64 << 20
 
 

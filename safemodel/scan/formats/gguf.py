@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from safemodel.legacy.content import Content
     from safemodel.scan.scope import Scope
 
+_MAX_PADDING: Final = 1 << 12
 _WEIGHTS: Final = (
     ("SM341", Severity.LOW),
     ("SM341", Severity.MEDIUM),
@@ -59,9 +60,10 @@ def _hidden(facts: gguf.GgufFacts, scope: Scope) -> None:
 
 def _trailing(data: memoryview, end: int, scope: Scope) -> None:
     """What follows the last tensor, but for padding."""
-    rest = data[end:]
-    padding = bytes(rest[: 1 << 12])
-    if len(rest) <= len(padding) and not padding.strip(b"\x00"):
+    padding = bytes(data[end : end + _MAX_PADDING])
+    start = end + len(padding) - len(padding.lstrip(b"\x00"))
+    if start == len(data):
         return
-    scope.find("SM346", f"{len(rest)} bytes follow the last tensor", offset=end, length=len(rest))
+    rest = data[start:]
+    scope.find("SM346", f"{len(rest)} bytes follow the last tensor", offset=start, length=len(rest))
     scope.scan("<trailing>", View(rest))

@@ -141,14 +141,15 @@ RULES: Final = (
     ),
     Rule(
         "SM516",
-        "link-outside",
+        "yaml-python-tag",
         Severity.HIGH,
-        "A link in a model's folder that leads out of it",
-        "A symbolic link whose target is outside of the folder that was scanned.",
-        "What is loaded is not what was published, and may be any file of this machine.",
-        "`model.safetensors -> /etc/shadow`",
-        "Remove the link. (Snapshots in the cache of Hugging Face are links into its own `blobs`: "
-        "those are followed.)",
+        "YAML that names Python objects",
+        "A tag `!!python/…` that makes an object, calls a function or imports a module that is in "
+        "no table of harmless names.",
+        "`yaml.load` with its old default or `unsafe_load` does what the tag says: CVE-2021-37678 "
+        "in Keras, CVE-2020-14343 in PyYAML itself.",
+        "`!!python/object/apply:os.system ['id']`",
+        "Do not load it, or only by `yaml.safe_load`, which refuses it.",
     ),
     Rule(
         "SM517",
@@ -159,6 +160,16 @@ RULES: Final = (
         "The model can't be loaded whole; what a loader fetches in its place was not scanned.",
         "`model.safetensors.index.json` names three shards, and two are there.",
         "Finish the download.",
+    ),
+    Rule(
+        "SM518",
+        "config-expression",
+        Severity.HIGH,
+        "A configuration with Python expressions",
+        "Strings that begin with `$` in a configuration of MONAI's kind.",
+        "`monai.bundle` evaluates them, with imports of their choice, while it reads the file.",
+        '`{"_meta_": {}, "x": "$__import__(\'os\').system(\'id\')"}`',
+        "Read every expression before you load it, as you would read a program.",
     ),
     Rule(
         "SM520",

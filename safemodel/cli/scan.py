@@ -78,6 +78,7 @@ def _scan(options: argparse.Namespace, settings: Settings, strict: bool, out: Ou
             settings,
             jobs=options.jobs,
             strict=strict,
+            skip_unknown=options.skip_unknown,
             watched=True,
             exclude=excluding(options.exclude),
             progress=progress,

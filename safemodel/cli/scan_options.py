@@ -42,6 +42,11 @@ def _add_answer(parser: argparse.ArgumentParser) -> None:
         "--strict", action="store_true", help="a file of no known format is unread, also in folders"
     )
     group.add_argument(
+        "--skip-unknown",
+        action="store_true",
+        help="a file of no known format is skipped, also if it is named",
+    )
+    group.add_argument(
         "--policy", metavar="FILE", help="names of your own that are known good, or denied"
     )
     group.add_argument(

@@ -31,6 +31,7 @@ def scan_paths(
     *,
     jobs: int | None = None,
     strict: bool = False,
+    skip_unknown: bool = False,
     watched: bool = False,
     exclude: Callable[[str], bool] | None = None,
     progress: Progress | None = None,
@@ -40,7 +41,8 @@ def scan_paths(
     Args:
         paths: files of a folder are called what the folder is called here, and their place in it.
         jobs: processes at a time; None is as many as there are processors.
-        strict: a file of no known format is a finding also where a folder holds it.
+        strict: a file of no known format is unread also where a folder holds it.
+        skip_unknown: it is skipped also where it is named, as a program names all files.
         watched: nothing in a file may end or hold up this process: a large one is scanned in a
             process of its own even if it is alone, a small one under an alarm. For programs that
             do nothing else.
@@ -60,6 +62,8 @@ def scan_paths(
             named.add(path)
             items.append(_named(path))
     scanned = _scan(items, settings, jobs or processors(), watched, progress)
+    if skip_unknown:
+        named.clear()
     files = tuple(unrecognised(file) if strict or file.path in named else file for file in scanned)
     return Report(files, safemodel.__version__, RULESET, frozenset(named))
 

@@ -41,10 +41,12 @@ def own(corpus: Corpus) -> None:
         corpus.add(
             f"{name}.safemodel",
             lambda p, t=thing: sm.save(t, p, metadata=metadata, signer=None),
-            "safemodel",
+            "safemodel_archive",
         )
         corpus.add(
-            f"{name}-signed.safemodel", lambda p, t=thing: sm.save(t, p, signer=signer), "safemodel"
+            f"{name}-signed.safemodel",
+            lambda p, t=thing: sm.save(t, p, signer=signer),
+            "safemodel_archive",
         )
     for name in ("arrays", "forest"):
         source = corpus.folder / f"{name}-signed.safemodel"
@@ -166,7 +168,7 @@ def torch_serve(corpus: Corpus) -> None:
         "MAR-INF/MANIFEST.json": json.dumps(manifest).encode(),
         "linear.pt": buffer.getvalue(),
     }
-    corpus.add("linear.mar", _zip(members, zipfile.ZIP_DEFLATED), "torchscript")
+    corpus.add("linear.mar", _zip(members, zipfile.ZIP_DEFLATED), "torch_script")
 
 
 def strange_files(corpus: Corpus) -> None:

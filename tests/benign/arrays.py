@@ -98,6 +98,7 @@ def picklers(corpus: Corpus) -> None:
     """cloudpickle and dill, of data without functions or classes by value."""
     import cloudpickle
     import dill
+    import joblib
     import numpy as np
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
@@ -113,6 +114,12 @@ def picklers(corpus: Corpus) -> None:
     for name, thing in things.items():
         corpus.add(f"{name}.cloudpickle", cloudpickle.dumps(thing), "pickle")
         corpus.add(f"{name}.dill", dill.dumps(thing), "pickle")
+    dill.extend(use_dill=True)  # as after `import dill`: it changes what joblib writes
+    try:
+        for name, thing in {**things, "slice": {"rows": slice(1, 2), "type": slice}}.items():
+            corpus.add(f"{name}-by-joblib.pkl", lambda p, t=thing: joblib.dump(t, p), "pickle")
+    finally:
+        dill.extend(use_dill=False)
 
 
 def numpy_files(corpus: Corpus) -> None:
@@ -141,10 +148,10 @@ def numpy_files(corpus: Corpus) -> None:
     corpus.add("words.npy", lambda path: np.save(path, np.array(["a", "b"], object)), "npy")
     for version in ((1, 0), (2, 0), (3, 0)):
         corpus.add(f"version{version[0]}.npy", lambda path, v=version: _versioned(path, v), "npy")
-    corpus.add("plain.npz", lambda path: np.savez(path, **arrays), "npz")
-    corpus.add("packed.npz", lambda path: np.savez_compressed(path, **arrays), "npz")
-    corpus.add("objects.npz", lambda path: np.savez(path, a=objects, b=rng.rand(3)), "npz")
-    corpus.add("unnamed.npz", lambda path: np.savez(path, rng.rand(3), rng.rand(3)), "npz")
+    corpus.add("plain.npz", lambda path: np.savez(path, **arrays), "npy")
+    corpus.add("packed.npz", lambda path: np.savez_compressed(path, **arrays), "npy")
+    corpus.add("objects.npz", lambda path: np.savez(path, a=objects, b=rng.rand(3)), "npy")
+    corpus.add("unnamed.npz", lambda path: np.savez(path, rng.rand(3), rng.rand(3)), "npy")
     values = {
         "generators": [np.random.RandomState(1), np.random.default_rng(2), np.random.PCG64(3)],
         "scalars": [np.float32(1), np.int8(2), np.bool_(True), np.str_("x"), np.datetime64("2026")],
@@ -181,7 +188,7 @@ def scipy_files(corpus: Corpus) -> None:
         matrix = getattr(sp, f"{name}_matrix")(base)
         array = getattr(sp, f"{name}_array")(base)
         if name not in ("lil", "dok"):
-            corpus.add(f"{name}.npz", lambda path, m=matrix: sp.save_npz(path, m), "npz")
+            corpus.add(f"{name}.npz", lambda path, m=matrix: sp.save_npz(path, m), "npy")
         corpus.add(f"{name}-matrix.pkl", pickle.dumps(matrix), "pickle")
         corpus.add(f"{name}-array.pkl", pickle.dumps(array, 2), "pickle")
     x = np.arange(8.0)
@@ -254,7 +261,7 @@ def pandas_files(corpus: Corpus) -> None:
 
 GROUPS = {
     "plain": Group(plain, (), 26),
-    "picklers": Group(picklers, ("cloudpickle", "dill", "sklearn"), 8),
+    "picklers": Group(picklers, ("cloudpickle", "dill", "sklearn"), 13),
     "numpy": Group(numpy_files, ("numpy",), 50),
     "scipy": Group(scipy_files, ("scipy",), 28),
     "pandas": Group(pandas_files, ("pandas", "zstandard"), 35),

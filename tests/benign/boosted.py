@@ -27,7 +27,7 @@ def _pickles(corpus: Corpus, name: str, models: dict[str, Any]) -> None:
     for index, (key, model) in enumerate(models.items()):
         corpus.add(f"{name}-{key}.pkl", pickle.dumps(model, 2 + index % 4), "pickle")
         corpus.add(
-            f"{name}-{key}.joblib", lambda p, m=model: joblib.dump(m, p, compress=3), "joblib"
+            f"{name}-{key}.joblib", lambda p, m=model: joblib.dump(m, p, compress=3), "pickle"
         )
         if hasattr(model, "get_params"):
             pipeline = make_pipeline(StandardScaler(), model)

@@ -43,7 +43,7 @@ def every_estimator(corpus: Corpus) -> None:
         corpus.add(
             f"{name}-{label}.joblib",
             lambda p, m=model, c=codec: joblib.dump(m, p, compress=c),
-            "joblib",
+            "pickle",
         )
 
 
@@ -184,7 +184,7 @@ def pipeline_files(corpus: Corpus) -> None:
 
     for index, (name, model) in enumerate(pipelines()):
         corpus.add(f"{name}.pkl", pickle.dumps(model, 2 + index % 4), "pickle")
-        corpus.add(f"{name}.joblib", lambda p, m=model: joblib.dump(m, p), "joblib")
+        corpus.add(f"{name}.joblib", lambda p, m=model: joblib.dump(m, p), "pickle")
 
 
 def joblib_files(corpus: Corpus) -> None:
@@ -212,19 +212,19 @@ def joblib_files(corpus: Corpus) -> None:
             corpus.add(
                 f"{name}-{label}.joblib",
                 lambda p, t=thing, c=codec: joblib.dump(t, p, compress=c),
-                "joblib",
+                "pickle",
             )
     for level in (1, 6, 9):
         corpus.add(
             f"forest-level{level}.pkl.z",
             lambda p, v=level: joblib.dump(forest, p, compress=v),
-            "joblib",
+            "pickle",
         )
     for protocol in (2, 3, 4, 5):
         corpus.add(
             f"forest-protocol{protocol}.joblib",
             lambda p, v=protocol: joblib.dump(forest, p, protocol=v),
-            "joblib",
+            "pickle",
         )
 
 

@@ -91,12 +91,13 @@ def _keras_models() -> dict[str, Any]:
 
 def keras_files(corpus: Corpus) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     import keras
     import tensorflow as tf
 
     models = _keras_models()
     for name, model in models.items():
-        corpus.add(f"{name}.keras", model.save, "keras")
+        corpus.add(f"{name}.keras", model.save, "keras_zip")
         corpus.add(f"{name}.h5", model.save, "hdf5")
         corpus.add(f"{name}.weights.h5", model.save_weights, "hdf5")
     corpus.add("config.json", models["dense"].to_json().encode(), "")
@@ -104,7 +105,7 @@ def keras_files(corpus: Corpus) -> None:
         corpus.add(f"{name}.pkl", pickle.dumps(models[name]), "pickle")
     for name in ("dense", "functional", "convolution", "attention", "text", "recurrent"):
         corpus.add(
-            f"{name}-export", lambda p, m=models[name]: m.export(p, verbose=False), "saved-model"
+            f"{name}-export", lambda p, m=models[name]: m.export(p, verbose=False), "saved_model"
         )
 
     class Module(tf.Module):  # type: ignore[misc]
@@ -126,11 +127,11 @@ def keras_files(corpus: Corpus) -> None:
             return self.table.lookup(tf.strings.lower(words))
 
     module = Module()
-    corpus.add("module", lambda p: tf.saved_model.save(module, p), "saved-model")
+    corpus.add("module", lambda p: tf.saved_model.save(module, p), "saved_model")
     weights = tf.train.Checkpoint(model=models["dense"], module=module)
     corpus.add("checkpoint", lambda p: weights.write(os.path.join(p, "ckpt")), "")
     graph = module.__call__.get_concrete_function().graph.as_graph_def()
-    corpus.add("frozen.pb", graph.SerializeToString(), "graph-def")
+    corpus.add("frozen.pb", graph.SerializeToString(), "graph_def")
     keras.utils.clear_session()
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 
 import safemodel
-from safemodel.report.model import Report, Severity, Status
+from safemodel.report.model import Severity
 
 from . import archives, arrays, boosted, estimators, graphs, text, torch_files
 from .corpus import Corpus, Item
 
 MODULES = (arrays, estimators, boosted, torch_files, graphs, text, archives)
+UNKNOWN = "SM905"  # of no known format: the answer for a file of no known format
 GROUPS = {name: group for module in MODULES for name, group in module.GROUPS.items()}
 
 
@@ -27,6 +29,8 @@ def test_quiet(name: str, tmp_path: Path) -> None:
     for module in group.needs:
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
+    if "dill" in sys.modules:
+        sys.modules["dill"].extend(use_dill=False)  # it changes what joblib writes
     corpus = Corpus(tmp_path)
     group.make(corpus)
     assert len(corpus.items) >= group.least
@@ -42,16 +46,10 @@ def complaints(item: Item) -> list[str]:
         f"{name}: {finding.rule} {finding.severity.label} {'/'.join(finding.location.inside)}: "
         f"{finding.message}"
         for finding in report.findings
-        if finding.severity >= Severity.MEDIUM or finding.unread
+        if (finding.severity >= Severity.MEDIUM or finding.unread)
+        and (item.expect or finding.rule != UNKNOWN)
     ]
-    if item.expect and item.expect not in formats(report):
-        found.append(f"{name}: is not scanned as {item.expect}, but as {formats(report)}")
-    for file in report.files:
-        if file.status is Status.UNREAD or (item.expect and file.status is Status.SKIPPED):
-            found.append(f"{name}: {file.path} is {file.status.value}")
+    scanned = {name for file in report.files for name in file.formats}
+    if item.expect and item.expect not in scanned:
+        found.append(f"{name}: is not scanned as {item.expect}, but as {sorted(scanned)}")
     return found
-
-
-def formats(report: Report) -> set[str]:
-    """Every format that was scanned."""
-    return {name for file in report.files for name in file.formats}

@@ -183,7 +183,7 @@ def folders(corpus: Corpus) -> None:
         if index % 4 == 1:
             form = [{"name": "default", "template": text}, {"name": "tool_use", "template": text}]
         weights = kinds[index % 3]
-        expect = "torch" if weights == "torch" else "safetensors"
+        expect = "torch_zip" if weights == "torch" else "safetensors"
         corpus.add(
             f"{template.stem}",
             lambda p, f=form, w=weights: _repository(Path(p), f, weights=w),

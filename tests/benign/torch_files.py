@@ -18,12 +18,12 @@ from .estimators import census_libraries
 def _save(corpus: Corpus, name: str, thing: Any, *, legacy: bool = True, **options: Any) -> None:
     import torch
 
-    corpus.add(f"{name}.pt", lambda path: torch.save(thing, path, **options), "torch")
+    corpus.add(f"{name}.pt", lambda path: torch.save(thing, path, **options), "torch_zip")
     if legacy:
         corpus.add(
             f"{name}-legacy.pth",
             lambda path: torch.save(thing, path, _use_new_zipfile_serialization=False),
-            "torch-legacy",
+            "torch_legacy",
         )
 
 
@@ -206,13 +206,15 @@ def programs(corpus: Corpus) -> None:
         for name, (network, data) in networks.items():
             network.eval()
             traced = torch.jit.trace(network, data, check_trace=False)
-            corpus.add(f"{name}-traced.pt", lambda p, m=traced: torch.jit.save(m, p), "torchscript")
+            corpus.add(
+                f"{name}-traced.pt", lambda p, m=traced: torch.jit.save(m, p), "torch_script"
+            )
             if name != "transformer":
                 scripted = torch.jit.script(network)
-                corpus.add(f"{name}-scripted.pt", lambda p, m=scripted: m.save(p), "torchscript")
+                corpus.add(f"{name}-scripted.pt", lambda p, m=scripted: m.save(p), "torch_script")
             buffer = io.BytesIO()
             torch.export.save(torch.export.export(network, (data,)), buffer)
-            corpus.add(f"{name}.pt2", buffer.getvalue(), "pt2")
+            corpus.add(f"{name}.pt2", buffer.getvalue(), "torch_export")
 
 
 GROUPS = {

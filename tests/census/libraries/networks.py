@@ -83,10 +83,8 @@ def tensors() -> Any:
     yield "size", [torch.Size([1, 2]), torch.device("cpu"), torch.device("cuda", 0)]
     for name in (
         "strided",
-        "contiguous_format",
         "per_tensor_affine",
         "sparse_coo",
-        "channels_last",
         "qint8",
     ):
         yield f"enum {name}", getattr(torch, name)

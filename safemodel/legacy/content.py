@@ -190,7 +190,11 @@ class Reader:
         Raises:
             DamagedError: the content ends earlier.
         """
-        self.position = self.skip(self.position, count)
+        try:
+            self.position = self.skip(self.position, count)
+        except LegacyError:
+            self.position = len(self.window)
+            raise
 
     def need(self, position: int, count: int) -> int:
         """Make `count` bytes from `position` (in the window) available, if there are as many.

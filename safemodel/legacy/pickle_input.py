@@ -24,7 +24,7 @@ NO_FRAME: Final = (1 << 63) - 1
 MAX_LINE: Final = 1 << 16  # bytes of a line that is kept
 _SMALL_CHUNK: Final = 1 << 12
 _CHUNK: Final = 1 << 18
-_FRAME_AHEAD: Final = 1 << 22  # bytes of a stream that are read to see whether a frame is whole
+_FRAME_AHEAD: Final = 1 << 22  # bytes that are read to see whether a frame is whole
 _MAX_ODDITIES: Final = 64
 
 
@@ -46,7 +46,6 @@ class Input:
         pos: the next byte, in `chunk`.
         frame_end: the offset of the end of the frame; `NO_FRAME` outside of frames.
         oddities: found and not yet handed on.
-        whole: whether all bytes are at hand, rather than a stream's.
     """
 
     __slots__ = (
@@ -69,7 +68,6 @@ class Input:
         self.pos = 0
         self.frame_end = NO_FRAME
         self.oddities: list[Oddity] = []
-        self.whole = reader.whole
         self._step = _SMALL_CHUNK
 
     @property
@@ -99,27 +97,27 @@ class Input:
         self.chunk = bytes(reader.window[start : start + min(want, self.frame_end - self.base)])
         return len(self.chunk)
 
-    def take(self, count: int) -> bytes:
-        """The next bytes: one `read` of an unpickler."""
+    def take(self, count: int, *, into: bool = False) -> bytes:
+        """The next bytes: one `read`, or `readinto`, of an unpickler."""
         end = self.pos + count
         if end > len(self.chunk):
-            self._require(count)
+            self._require(count, into=into)
             end = count
         start = self.pos
         self.pos = end
         return self.chunk[start:end]
 
-    def _require(self, count: int) -> None:
+    def _require(self, count: int, *, into: bool) -> None:
         """Get at least `count` bytes at hand, `pos` being 0."""
         at_hand = self.refill(count)
         if at_hand < count and self.base + at_hand == self.frame_end:
-            self._leave_frame(at_hand)
+            self._leave_frame(0 if into else at_hand)
             at_hand = self.refill(count)
         if at_hand < count:
             raise self._ended()
 
     def _leave_frame(self, left: int) -> None:
-        """One read goes past the end of the frame, of which `left` bytes were left."""
+        """One read goes past the end of the frame, of which `left` bytes may be lost."""
         self.odd("an opcode crosses the end of its frame", self.offset, ambiguous=True)
         if self.dialect == "python":
             raise StuckError("pickle exhausted before end of frame")
@@ -142,24 +140,23 @@ class Input:
         if count and not left:
             self.frame_end = NO_FRAME
         elif count > left:
-            if into and self.dialect == "file":
-                self.odd("an opcode crosses the end of its frame", self.offset, ambiguous=True)
-                self.frame_end = NO_FRAME
-            else:
-                self._leave_frame(left)
-        reader = self.reader
-        reader.position += self.pos
-        self.base += self.pos
+            self._leave_frame(0 if into else left)
+        self.reader.position += self.pos
+        self._advance(count)
+
+    def _advance(self, count: int) -> None:
+        """Go on some way behind the reader's position."""
         self.chunk = b""
         self.pos = 0
         self._step = _SMALL_CHUNK
         try:
-            reader.advance(count)
+            self.reader.advance(count)
         except LegacyError as error:
             raise StuckError(
                 error.message, truncated=True, budget=isinstance(error, BudgetError)
             ) from None
-        self.base += count
+        finally:
+            self.base = self.reader.offset
 
     def line(self) -> bytes:
         """The next line, without its newline: one `readline` of an unpickler.
@@ -179,7 +176,7 @@ class Input:
                     self._leave_frame(at_hand)
                     self.refill(1)
                     found = self.chunk.find(b"\n", self.pos)
-                elif self.dialect == "python" and at_hand and self._plain_end():
+                elif self.dialect == "python" and self._may_end(at_hand):
                     self.pos = at_hand
                     return self.chunk[:-1]
                 else:
@@ -190,8 +187,9 @@ class Input:
         self.pos = found + 1
         return self.chunk[start:found]
 
-    def _plain_end(self) -> bool:
-        return self.frame_end == NO_FRAME and self.reader.error is None
+    def _may_end(self, at_hand: int) -> bool:
+        """Whether the last line may lack its newline: not within a frame."""
+        return (not at_hand or self.frame_end == NO_FRAME) and self.reader.error is None
 
     def text_line(self, keep: int) -> tuple[int, int, bytes | None]:
         """Offset, size and bytes of the next line; no bytes if there are more than `keep`."""
@@ -201,13 +199,13 @@ class Input:
             found = self.chunk.find(b"\n")
             if found < 0 and at_hand > keep:
                 return (*self._long_line(), None)
-        if found < 0 or found - self.pos <= keep:
-            line = self.line()
-            return self.offset - 1 - len(line), len(line), line if len(line) <= keep else None
-        start = self.offset
-        size = found - self.pos
+            if found < 0:
+                line = self.line()
+                return self.offset - 1 - len(line), len(line), line if len(line) <= keep else None
+        start = self.pos
+        size = found - start
         self.pos = found + 1
-        return start, size, None
+        return self.base + start, size, self.chunk[start:found] if size <= keep else None
 
     def _long_line(self) -> tuple[int, int]:
         """Go over the next line without keeping it; its offset and size without its newline."""
@@ -246,12 +244,16 @@ class Input:
         self.chunk = self.chunk[: max(0, end - self.base)]
 
     def _check_frame(self, end: int) -> None:
-        """See whether the content holds the frame: the C unpickler does so at once."""
+        """See whether the content holds the frame: the C unpickler does so at once.
+
+        Picklers write frames of 64 KiB. A far larger one is told, and not looked for in a stream.
+        """
         reader = self.reader
         want = end - self.base
         if self.dialect == "python" or want <= len(self.chunk):
             return
-        if not self.whole and want > _FRAME_AHEAD:
+        if want - self.pos > _FRAME_AHEAD:
+            self.odd(f"a frame of more than {_FRAME_AHEAD} bytes", self.offset, ambiguous=True)
             return
         reader.position = reader.need(reader.position, want)
         if len(reader.window) - reader.position < want and reader.error is None:
@@ -269,24 +271,22 @@ class Input:
     def hand_over(self) -> None:
         """Leave the reader at the next byte, for someone else to go on."""
         self.reader.position += self.pos
-        self.base += self.pos
-        self.chunk = self.chunk[self.pos :]
-        self.pos = 0
 
-    def take_over(self, skipped: int) -> None:
-        """Go on where the reader was left, and over `skipped` more bytes."""
+    def take_over(self, window: memoryview, skipped: int) -> None:
+        """Go on where the reader was left, and over `skipped` more bytes.
+
+        Args:
+            window: the reader's when it was handed over.
+        """
         reader = self.reader
-        if not skipped and reader.offset == self.base:
+        offset = self.offset
+        if not skipped and reader.offset == offset:
+            if reader.window is window:
+                reader.position -= self.pos
+            else:
+                self._advance(0)
             return
-        if self.frame_end not in (NO_FRAME, self.base):
-            self.odd("raw bytes within a frame", self.base, ambiguous=True)
+        if self.frame_end not in (NO_FRAME, offset):
+            self.odd("raw bytes within a frame", offset, ambiguous=True)
         self.frame_end = NO_FRAME
-        try:
-            reader.advance(skipped)
-        except LegacyError as error:
-            raise StuckError(
-                error.message, truncated=True, budget=isinstance(error, BudgetError)
-            ) from None
-        self.base = reader.offset
-        self.chunk = b""
-        self._step = _SMALL_CHUNK
+        self._advance(skipped)

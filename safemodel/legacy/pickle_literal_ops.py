@@ -58,10 +58,11 @@ def line_of(state: State) -> bytes:
 def _literal(state: State, kind: Literal["str", "bytes", "bytearray"], size: int) -> bytes | None:
     """The bytes of a literal; None if it is too long to keep, and a `Blob` was pushed."""
     source = state.source
+    into = kind != "str"
     if size <= state.blob:
-        return source.take(size)
+        return source.take(size, into=into)
     offset = source.offset
-    source.skip(size, into=kind != "str")
+    source.skip(size, into=into)
     state.stack.append(Blob(kind, offset, size))
     return None
 

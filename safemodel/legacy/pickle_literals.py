@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX_DIGITS: Final = 4000  # Python itself refuses more than 4300 (CVE-2020-10735)
+MAX_DIGITS: Final = 2400  # below MAX_INT_BITS; Python itself refuses 4301 (CVE-2020-10735)
 MAX_INT_BITS: Final = 8192  # below 2,467 digits: printing one never raises
 _SPACE: Final = b" \t\n\v\f\r"
 _LONG_MAX: Final = (1 << 63) - 1
@@ -28,7 +28,9 @@ _ESCAPES: Final = {
 
 
 def int_literal(line: bytes, *, c: bool) -> int | None:
-    """The argument of INT; None for a decimal number that is too long to convert."""
+    """The argument of INT; None for a number that is too long to convert."""
+    if line.isdigit() and line[0] != 0x30 and len(line) < MAX_DIGITS:
+        return int(line)
     if not c:
         if line == b"00":
             return False
@@ -38,7 +40,7 @@ def int_literal(line: bytes, *, c: bool) -> int | None:
     if not line:
         raise ValueError("an empty line")
     text = line.partition(b"\0")[0]
-    value = _octal(text)
+    value = _octal(text) if text else 0
     if value is None:
         value = _number(text, 0)
         if value is None or not _strtol_takes(text):
@@ -49,16 +51,16 @@ def int_literal(line: bytes, *, c: bool) -> int | None:
 
 
 def long_literal(line: bytes, *, c: bool) -> int | None:
-    """The argument of LONG; None for a decimal number that is too long to convert."""
+    """The argument of LONG; None for a number that is too long to convert."""
     if line[-1:] == b"L":
         line = line[:-1]
-    elif c and not line:
-        raise ValueError("an empty line")
     return _number(line.partition(b"\0")[0] if c else line, 0)
 
 
 def index_literal(line: bytes, *, c: bool) -> int:
     """The argument of PUT or GET."""
+    if line.isdigit() and len(line) < MAX_DIGITS:
+        return int(line)
     value = _number(line.partition(b"\0")[0] if c else line, 10)
     if value is None:
         raise ValueError("an index that is too large")
@@ -157,5 +159,5 @@ def _octal(text: bytes) -> int | None:
 
 
 def _strtol_takes(text: bytes) -> bool:
-    """Whether `strtol` reads the whole line: no underscores, no space behind, no `0o` or `0b`."""
-    return text[-1:].isalnum()
+    """Whether `strtol` reads a whole number of at most one digit: no space behind it."""
+    return not text or text[-1:].isalnum()

@@ -81,7 +81,7 @@ def trace(
     state = State(source, dialect, limits, values=values)
     spent = 0
     try:
-        while not state.stopped:
+        while not state.ending:
             facts = _run(state)
             if source.oddities:
                 yield from source.oddities
@@ -89,7 +89,8 @@ def trace(
             for fact in facts:
                 if type(fact) is Build:
                     source.hand_over()
-                    source.take_over((yield fact) or 0)
+                    window = reader.window
+                    source.take_over(window, (yield fact) or 0)
                 else:
                     yield fact
             if state.failing is not None:
@@ -102,7 +103,7 @@ def trace(
         if spend is not None:
             spend(state.opcodes - spent)
         source.hand_over()
-        yield Stop(state.value, state.proto, state.opcodes, source.base)
+        yield Stop(state.value, state.proto, state.opcodes, source.offset)
     except StuckError as stuck:
         yield from source.oddities
         source.hand_over()
@@ -197,7 +198,7 @@ def _run(state: State) -> tuple[Fact, ...]:
             if handler is None:
                 raise StuckError(f"no opcode {code:#04x}")
             facts = handler(state)
-            if facts or source.oddities or state.stopped:
+            if facts or source.oddities or state.ending:
                 break
             if source.chunk is not chunk:
                 chunk = source.chunk

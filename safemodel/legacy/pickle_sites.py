@@ -152,7 +152,7 @@ def inst(state: State) -> tuple[Fact, ...]:
     name = line_of(state).decode("ascii")
     found = _global(state, "INST", module, name)
     if not state.below:
-        state.failing = StuckError("could not find MARK")
+        state.fail_later("could not find MARK")
         return (found,)
     arguments = state.items("tuple", state.pop_mark())
     return found, _call(state, "INST", found, arguments)
@@ -275,9 +275,15 @@ def setitem(state: State) -> tuple[Fact, ...]:
     stack = state.stack
     if len(stack) < 3:
         raise IndexError
-    values = stack[-2:]
-    del stack[-2:]
-    return _setitems(state, "SETITEM", stack[-1], values)
+    value = stack.pop()
+    key = stack.pop()
+    target = stack[-1]
+    kept = type(key) is not str or type(value) is Global
+    if type(target) is Pairs and target.count >= state.keep and not kept:
+        target.count += 1
+        target.complete = False
+        return ()
+    return _setitems(state, "SETITEM", target, [key, value])
 
 
 def setitems(state: State) -> tuple[Fact, ...]:
@@ -286,7 +292,7 @@ def setitems(state: State) -> tuple[Fact, ...]:
     if len(values) % 2:
         if state.c:
             raise StuckError("odd number of items for SETITEMS")
-        state.failing = StuckError("odd number of items for SETITEMS")
+        state.fail_later("odd number of items for SETITEMS")
         values.pop()
     if not values:
         return ()

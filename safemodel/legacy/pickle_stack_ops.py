@@ -88,7 +88,7 @@ def frozenset_(state: State) -> None:
 
 def stop(state: State) -> None:
     state.value = state.stack.pop()
-    state.stopped = True
+    state.ending = True
     state.source.stop()
     left = len(state.stack) + len(state.below)
     if left:

@@ -47,11 +47,13 @@ class DType:
         has_object: whether items are Python objects, so that an array is saved as a pickle.
         problem: in a pickle, why its state does not describe such a type honestly; empty if it
             does.
+        complete: whether all fields were at hand; if not, the rest is not certain.
     """
 
     size: int
     has_object: bool
     problem: str = ""
+    complete: bool = True
 
 
 def from_string(text: str) -> DType:
@@ -191,7 +193,7 @@ def _with_state(base: DType, text: str, state: Value, depth: int) -> DType:
         problem = "a byte order that there is not"
     if not all(isinstance(number, int) for number in (size, alignment, flags)):
         return DType(base.size, base.has_object, "sizes that are not numbers")
-    item, has_object = base.size, base.has_object
+    item, has_object, complete = base.size, base.has_object, True
     if (
         isinstance(size, int)
         and size >= 0
@@ -203,15 +205,17 @@ def _with_state(base: DType, text: str, state: Value, depth: int) -> DType:
         part = _subarray(subarray, depth)
         has_object = has_object or part.has_object
         problem = problem or part.problem
+        complete = part.complete
         if part.size != item:
             problem = problem or "a size that is not that of its items"
     if fields is not None:
         part = _fields(fields, names, item, depth)
         has_object = has_object or part.has_object
         problem = problem or part.problem
+        complete = complete and part.complete
     if isinstance(flags, int) and bool(flags & _HAS_OBJECT) != has_object:
         problem = problem or "flags that hide what its items are"
-    return DType(item, has_object, problem)
+    return DType(item, has_object, problem, complete)
 
 
 def _subarray(value: Value, depth: int) -> DType:
@@ -219,7 +223,7 @@ def _subarray(value: Value, depth: int) -> DType:
         base, shape = value.items
         part = from_value(base, depth + 1)
         sizes = (shape,) if isinstance(shape, int) else shape_of(shape)
-        return DType(part.size * count_of(sizes), part.has_object, part.problem)
+        return DType(part.size * count_of(sizes), part.has_object, part.problem, part.complete)
     raise DamagedError("not the items of a data type")
 
 
@@ -239,7 +243,7 @@ def shape_of(value: Value) -> tuple[int, ...]:
 def _fields(fields: Value, names: Value, item: int, depth: int) -> DType:
     if not isinstance(fields, Pairs):
         raise DamagedError("not the fields of a data type")
-    has_object, problem = False, ""
+    has_object, problem, complete = False, "", fields.complete
     for _, value in fields.items:
         if not isinstance(value, Items) or value.kind != "tuple" or value.count not in (2, 3):
             raise DamagedError("not a field of a data type")
@@ -249,8 +253,7 @@ def _fields(fields: Value, names: Value, item: int, depth: int) -> DType:
             problem = problem or "a field outside of its item"
         has_object = has_object or part.has_object
         problem = problem or part.problem
-    if not fields.complete:
-        problem = problem or "more fields than were read"
+        complete = complete and part.complete
     if not isinstance(names, Items):
         problem = problem or "fields without names"
-    return DType(item, has_object, problem)
+    return DType(item, has_object, problem, complete)

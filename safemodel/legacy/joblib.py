@@ -147,6 +147,8 @@ def _inline(attributes: dict[str, Value]) -> InlineArray:
     _check_subclass(attributes["subclass"])
     shape = shape_of(attributes["shape"])
     dtype = from_value(attributes["dtype"])
+    if dtype.has_object and attributes.get("allow_mmap"):
+        raise DamagedError("an array of objects that may be mapped")
     return InlineArray(shape, dtype, count_of(shape) * dtype.size, alignment is not None)
 
 

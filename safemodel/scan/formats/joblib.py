@@ -7,28 +7,101 @@ wrapper, and reports what the plain reading reaches as well.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import DamagedError, UnreadableError
 from safemodel.legacy.joblib import Companion, InlineArray, parse_wrapper, wrapper_kind
 from safemodel.legacy.pickle_facts import Failure, Instance
+from safemodel.report.model import Severity
 from safemodel.scan.evidence import bounded
 from safemodel.scan.judge import Judge, Loader
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content, Reader
     from safemodel.legacy.pickle_facts import Build, Stop
+    from safemodel.report.model import Finding
     from safemodel.scan.scope import Scope
 
+# Packages of which modules may have a `dtype`; those of others were looked through: none has.
+_WITH_DTYPE: Final = (
+    "cupy",
+    "dask",
+    "jax",
+    "numpy",
+    "pandas",
+    "scipy.io",
+    "scipy.opt",
+    "tensorflow",
+    "torch",
+    "xarray",
+)
+_DANGERS: Final = frozenset({"SM101", "SM102", "SM114", "SM120"})
 
-def read(content: Content, reader: Reader, scope: Scope) -> tuple[Judge, Stop | Failure]:
-    """Judge one pickle as `joblib.load` reads it, from where the reader is."""
-    arrays = _Arrays(content)
-    judged = Judge(scope, Loader("joblib", after_build=arrays.after_build))
-    end = judged.run(reader, dialect="python")
+
+def read(content: Content, reader: Reader, scope: Scope) -> tuple[Judge, Stop | Failure, Reader]:
+    """Judge one pickle as `joblib.load` reads it, from where the reader is.
+
+    Also returns the reader that is behind its end: another one, if it had to be read twice.
+    """
+    start = reader.offset
+    for values in (False, True):
+        arrays = _Arrays(content)
+        loader = Loader("joblib", after_build=arrays.after_build, values=values)
+        judged = Judge(scope, loader)
+        end = judged.run(reader, dialect="python")
+        if arrays.complete or values:
+            break
+        reader = content.reader()
+        reader.advance(start)
     for inner in arrays.inner:
         inner.report(content)
-    return judged, end
+    return judged, end, reader
+
+
+def report_plain(judged: Judge, content: Content, scope: Scope) -> None:
+    """Report what `pickle.load` would reach in a pickle that joblib reads differently.
+
+    It takes arrays for opcodes. In an honest file it fails there: at numbers at once, in an array
+    of objects, which is a pickle with a memo of its own, where that first uses the memo. NumPy
+    gets its `dtype` so; the plain reading looks it up in whatever the outer memo has instead, and
+    raises. What comes behind that place counts only if it is a known danger, or of the standard
+    library.
+    """
+    if not judged.harmful:
+        return
+    findings = scope.record.findings
+    before = len(findings)
+    judged.report(content, failure=False)
+    end = min((_offset(found) for found in findings[before:] if _is_lost(found)), default=None)
+    findings[before:] = [
+        found
+        for found in findings[before:]
+        if found.severity >= Severity.HIGH
+        and (end is None or _offset(found) < end or _is_certain(found))
+    ]
+
+
+def _offset(found: Finding) -> int:
+    return found.location.offset or 0
+
+
+def _global(found: Finding) -> str:
+    return dict(found.evidence).get("global", "")
+
+
+def _is_lost(found: Finding) -> bool:
+    """Whether it is `dtype` of what has none."""
+    module, _, name = _global(found).rpartition(".")
+    has = module.startswith(_WITH_DTYPE) or "array_api_compat" in module
+    return name == "dtype" and not has
+
+
+def _is_certain(found: Finding) -> bool:
+    if found.rule in _DANGERS or found.location.inside:
+        return True
+    root = _global(found).partition(".")[0]
+    return root in sys.stdlib_module_names and not _is_lost(found)
 
 
 class _Arrays:
@@ -36,13 +109,15 @@ class _Arrays:
 
     Attributes:
         inner: the judgements of arrays of objects, which are pickles of their own.
+        complete: whether every data type was at hand as a whole.
     """
 
-    __slots__ = ("_content", "inner")
+    __slots__ = ("_content", "complete", "inner")
 
     def __init__(self, content: Content) -> None:
         self._content = content
         self.inner: list[Judge] = []
+        self.complete = True
 
     def after_build(self, fact: Build, reader: Reader, scope: Scope) -> int:
         """Go over what `joblib.load` reads after a BUILD; 0, as the reader is moved itself."""
@@ -64,7 +139,10 @@ class _Arrays:
         return 0
 
     def _inline(self, array: InlineArray, fact: Build, reader: Reader, scope: Scope) -> None:
-        if array.dtype.problem:
+        if not array.dtype.complete:
+            # read again, with everything kept; until then its size will do
+            self.complete = False
+        elif array.dtype.problem:
             scope.find("SM152", f"a data type with {array.dtype.problem}", offset=fact.offset)
         if array.dtype.has_object:
             judged = Judge(scope)

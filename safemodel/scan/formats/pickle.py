@@ -100,12 +100,11 @@ class _Chain:
 
         reader = self._content.reader()
         reader.advance(start)
-        judged, end = joblib.read(self._content, reader, self._scope)
+        judged, end, reader = joblib.read(self._content, reader, self._scope)
         self._scope.fits("joblib")
         self._count += 1
         judged.report(self._content)
-        if plain.harmful:
-            plain.report(self._content, failure=False)
+        joblib.report_plain(plain, self._content, self._scope)
         return reader if isinstance(end, Stop) else None
 
     def _second(self, start: int) -> int:

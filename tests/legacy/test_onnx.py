@@ -283,8 +283,8 @@ def test_real_models() -> None:
     schema = {
         "model": onnx.ModelProto, "graph": onnx.GraphProto, "node": onnx.NodeProto,
         "attribute": onnx.AttributeProto, "tensor": onnx.TensorProto,
-        "function": onnx.FunctionProto, "sparse": onnx.SparseTensorProto, "entry": onnx.StringStringEntryProto,
-        "training": onnx.TrainingInfoProto,
+        "function": onnx.FunctionProto, "sparse": onnx.SparseTensorProto,
+        "entry": onnx.StringStringEntryProto, "training": onnx.TrainingInfoProto,
     }  # fmt: skip
     for name, message in schema.items():
         for field in message.DESCRIPTOR.fields:

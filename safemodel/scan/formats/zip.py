@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ZIP_KINDS: Final[dict[str, tuple[str, ...]]] = {
     "keras_zip": ("config.json",),
     "safemodel_archive": ("manifest.json",),
+    "skops": ("schema.json",),
     "torch_export": ("archive_format", "serialized_exported_program.json"),
     "torch_package": ("extern_modules", "manifest.json"),
     "torch_script": ("constants.pkl",),

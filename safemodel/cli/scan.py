@@ -91,11 +91,9 @@ def _scan(options: argparse.Namespace, settings: Settings, strict: bool, out: Ou
 
         from safemodel.cli.stdin import scan_stdin
 
-        report = replace(
-            report,
-            files=(*report.files, scan_stdin(settings)),
-            named=report.named | {"<stdin>"},
-        )
+        file = scan_stdin(settings, skip_unknown=options.skip_unknown)
+        named = report.named if options.skip_unknown else report.named | {file.path}
+        report = replace(report, files=(*report.files, file), named=named)
     return report
 
 

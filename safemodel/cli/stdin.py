@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from safemodel.scan.single import Scanner, unread, unrecognised
+from safemodel.errors import BudgetError
+from safemodel.scan.bounds import bounded
+from safemodel.scan.single import GRACE, Scanner, unread, unrecognised
 from safemodel.scan.walk import reason
 
 if TYPE_CHECKING:
@@ -18,8 +20,13 @@ IN_MEMORY: Final = 64 << 20
 _PIECE: Final = 1 << 20
 
 
-def scan_stdin(settings: Settings) -> FileReport:
+def scan_stdin(settings: Settings, *, skip_unknown: bool = False) -> FileReport:
     """Scan it. Too much of it is unread, and so is what can't be read."""
+    found = _scan_stdin(settings)
+    return found if skip_unknown else unrecognised(found)
+
+
+def _scan_stdin(settings: Settings) -> FileReport:
     limit = min(MAX_STDIN, settings.max_size or MAX_STDIN)
     scanner = Scanner(settings)
     stream = sys.stdin.buffer
@@ -33,7 +40,7 @@ def scan_stdin(settings: Settings) -> FileReport:
             return _from_file(scanner, stream, data, limit)
     except OSError as error:
         return unread(NAME, "SM904", f"could not be read: {reason(error)}")
-    return unrecognised(scanner.scan_bytes(memoryview(bytes(data)), NAME))
+    return _scan(scanner, memoryview(bytes(data)))
 
 
 def _from_file(scanner: Scanner, stream: BinaryIO, data: bytearray, limit: int) -> FileReport:
@@ -51,7 +58,15 @@ def _from_file(scanner: Scanner, stream: BinaryIO, data: bytearray, limit: int) 
                 return _too_long(limit)
         file.flush()
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return unrecognised(scanner.scan_bytes(memoryview(mapped), NAME))
+        return _scan(scanner, memoryview(mapped))
+
+
+def _scan(scanner: Scanner, data: memoryview) -> FileReport:
+    try:
+        with bounded(scanner.settings.limits.seconds + GRACE):
+            return scanner.scan_bytes(data, NAME)
+    except (BudgetError, MemoryError) as error:
+        return unread(NAME, "SM902", str(error) or "needs too much memory", len(data))
 
 
 def _too_long(limit: int) -> FileReport:

@@ -1,11 +1,13 @@
-"""A last bound of time for a scan in this very process: a signal that raises where it is.
+"""The last bounds of a scan, in seconds and bytes: for the handler that has a defect.
 
-The handlers count seconds themselves; this is for the one that has a defect. Only the main thread
-of a program can have it, and only on POSIX.
+The handlers count what they spend themselves. Where one does not, memory runs out here before it
+does on the machine, and a signal raises where the program is. Both need POSIX, and the alarm the
+main thread.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,12 +17,43 @@ from typing import Final
 
 from safemodel.errors import BudgetError
 
-_AGAIN: Final = 1.0  # seconds until the next one, if somebody caught the first
+MEMORY: Final = 960 << 20  # beyond what the process has; mapped files do not count
+_AGAIN: Final = 1.0  # seconds until the next alarm, if somebody caught the first
 
 
 @contextmanager
-def alarm(seconds: float) -> Iterator[None]:
-    """Raise BudgetError in what runs longer than this."""
+def bounded(seconds: float) -> Iterator[None]:
+    """Raise BudgetError in what runs longer than this, MemoryError in what needs too much."""
+    before = bound_memory()
+    try:
+        with _alarm(seconds):
+            yield
+    finally:
+        if before is not None:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def bound_memory() -> tuple[int, int] | None:
+    """Make allocations fail before the machine does, where it can (Linux); the limits so far."""
+    try:
+        import resource
+
+        with open("/proc/self/statm", "rb") as file:
+            pages = int(file.read().split()[5])  # data and stack
+    except (ImportError, OSError, ValueError, IndexError):
+        return None
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if any(bound != resource.RLIM_INFINITY and bound <= limit for bound in (soft, hard)):
+        return None  # there is a tighter one
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    return soft, hard
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
     if (
         not hasattr(signal, "setitimer")
         or threading.current_thread() is not threading.main_thread()

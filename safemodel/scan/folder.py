@@ -44,8 +44,8 @@ def scan_paths(
         strict: a file of no known format is unread also where a folder holds it.
         skip_unknown: it is skipped also where it is named, as a program names all files.
         watched: nothing in a file may end or hold up this process: a large one is scanned in a
-            process of its own even if it is alone, a small one under an alarm. For programs that
-            do nothing else.
+            process of its own even if it is alone, a small one under an alarm and a bound of
+            memory. For programs that do nothing else.
         exclude: which files and folders below a folder to leave out, by relative path.
 
     Raises:
@@ -113,7 +113,7 @@ def _as_they_come(
     ]
     much = len(readable) > POOL_FILES or (len(readable) > 1 and total > POOL_BYTES)
     if not (much and jobs > 1) and not (watched and total >= WATCHED_BYTES):
-        scan = _with_alarm(scanner) if watched else scanner.scan
+        scan = _bounded(scanner) if watched else scanner.scan
         yield from ((index, scan(item)) for index, item in enumerate(items))
         return
     from safemodel.scan.pool import Pool
@@ -128,17 +128,18 @@ def _as_they_come(
         yield readable[index][0], file
 
 
-def _with_alarm(scanner: Scanner) -> Callable[[Item], FileReport]:
-    """A scan that a defect can't prolong for ever."""
-    from safemodel.scan.alarm import alarm
+def _bounded(scanner: Scanner) -> Callable[[Item], FileReport]:
+    """A scan that no defect can prolong for ever."""
+    from safemodel.scan.bounds import bounded
 
     seconds = scanner.settings.limits.seconds + GRACE
 
     def scan(item: Item) -> FileReport:
         try:
-            with alarm(seconds):
+            with bounded(seconds):
                 return scanner.scan(item)
-        except BudgetError as error:
-            return unread(item.path, "SM902", error.message, item.size)
+        except (BudgetError, MemoryError) as error:
+            what = str(error) or "needs too much memory"
+            return unread(item.path, "SM902", what, item.size)
 
     return scan

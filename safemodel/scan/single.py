@@ -101,8 +101,9 @@ class Scanner:
                 return self.scan_bytes(data, item.path)
         except (OSError, ValueError) as error:
             return unread(item.path, "SM904", f"could not be read: {reason(error)}")
-        except BudgetError as error:  # of an alarm, outside of any handler
-            return unread(item.path, "SM902", error.message, item.size)
+        except (BudgetError, MemoryError) as error:  # outside of any handler
+            what = str(error) or "needs too much memory"
+            return unread(item.path, "SM902", what, item.size)
         except Exception as error:
             if os.environ.get("SAFEMODEL_DEBUG"):
                 raise

@@ -12,12 +12,11 @@ from typing import BinaryIO, Final
 
 from safemodel.errors import DamagedError
 from safemodel.report import json_report
+from safemodel.scan.bounds import bound_memory
 from safemodel.scan.single import Scanner, Settings
 from safemodel.scan.walk import Item
 
 MAX_FRAME: Final = 64 << 20
-# What a worker may allocate beyond what it begins with. Mapped files do not count.
-MEMORY: Final = 1 << 30
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, settings: Settings) -> None:
@@ -42,21 +41,6 @@ def main() -> None:
         settings = read_frame(sys.stdin.buffer)
         if settings is not None:
             serve(sys.stdin.buffer, replies, Settings.parse(settings))
-
-
-def bound_memory() -> None:
-    """Make allocations fail rather than the machine, where the system can (Linux)."""
-    try:
-        import resource
-
-        with open("/proc/self/statm", encoding="ascii") as file:
-            pages = int(file.read().split()[5])  # data and stack
-    except (ImportError, OSError, ValueError, IndexError):
-        return
-    limit = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard == resource.RLIM_INFINITY or limit < hard:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def read_frame(stream: BinaryIO) -> str | None:

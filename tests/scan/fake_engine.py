@@ -29,6 +29,8 @@ def scan_bytes(data: memoryview, path: str, **options: Any) -> FileReport:
         raise ZeroDivisionError("a defect")
     elif kind == b"M":
         bytearray(64 << 30)
+    elif kind == b"G":
+        _ = [bytearray(64 << 20) for _ in range(24)]
     elif kind == b"S":
         status = Status.SKIPPED
     return FileReport(path, status, ("fake",), len(data), None, 0, found)

@@ -205,7 +205,7 @@ def test_missing_empty_and_unknown(tmp_path: Path, fake: None) -> None:
 def test_a_defect_is_no_verdict(tmp_path: Path, fake: None) -> None:
     make(tmp_path, {"a": "x", "b": "E", "c": "M", "d": "B"})
     report = scan_paths([str(tmp_path)], settings())
-    assert rules(report, tmp_path) == {"b": "SM909", "c": "SM909", "d": "SM413"}
+    assert rules(report, tmp_path) == {"b": "SM909", "c": "SM902", "d": "SM413"}
     assert report.exit_code() == 1
     assert report.exit_code(Severity.CRITICAL) == 1
 
@@ -279,6 +279,20 @@ def test_a_process_that_hangs_is_stopped(
     assert time.monotonic() - begun < 20
     assert rules(report, tmp_path) == {"b": "SM909", "d": "SM909", "e": "SM413"}
     assert "took longer than 1 seconds" in report.files[1].findings[0].message
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="bounds of Linux")
+@pytest.mark.parametrize("alone", [True, False])
+def test_memory_is_bounded(tmp_path: Path, fake: None, several: None, alone: bool) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    make(tmp_path, {"a": "G"} if alone else {"a": "G", "b": "G", "c": "B"})
+    report = scan_paths([str(tmp_path)], settings(), watched=True, jobs=2)
+    found = rules(report, tmp_path)
+    assert found.pop("c", "SM413") == "SM413"
+    assert set(found.values()) == {"SM902"}
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 @posix

@@ -112,7 +112,7 @@ def _kind(finding: Finding) -> str:
 
 def _findings(report: Report, rules: Mapping[str, Rule]) -> Iterator[str]:
     left = MAX_FINDINGS
-    for file in report.files:
+    for file in sorted(report.files, key=_gravity):  # worst first, else in the order of paths
         if not file.findings:
             continue
         shown = sorted(file.findings, key=lambda f: (f.unread, -f.severity))[:left]
@@ -127,6 +127,10 @@ def _findings(report: Report, rules: Mapping[str, Rule]) -> Iterator[str]:
     total = len(report.findings)
     if total > MAX_FINDINGS:
         yield f'<p class="note">{total - MAX_FINDINGS:,} more findings are not on this page.</p>'
+
+
+def _gravity(file: FileReport) -> int:
+    return -1 - file.worst if file.worst is not None else 0
 
 
 def _file_head(file: FileReport) -> Iterator[str]:

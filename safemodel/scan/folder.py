@@ -62,9 +62,14 @@ def scan_paths(
             named.add(path)
             items.append(_named(path))
     scanned = _scan(items, settings, jobs or processors(), watched, progress)
+    walked = len(items) > len(named)
     if skip_unknown:
         named.clear()
     files = tuple(unrecognised(file) if strict or file.path in named else file for file in scanned)
+    if walked:
+        from safemodel.scan.formats.huggingface import check_folders
+
+        files = check_folders(files)
     return Report(files, safemodel.__version__, RULESET, frozenset(named))
 
 

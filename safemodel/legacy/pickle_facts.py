@@ -71,7 +71,8 @@ class Pairs:
     """A dictionary that the pickle builds itself; `items` as in `Items`.
 
     A key that is set twice is there twice; the later value counts. Where it is not complete, the
-    pairs whose value is a `Global` are kept all the same: they can take the place of methods.
+    pairs of a string and a `Global` or an `Instance` are kept all the same: as attributes of an
+    object they can take the place of methods.
     """
 
     items: list[tuple[Value, Value]] = field(default_factory=list)

@@ -35,6 +35,7 @@ _LOOK_INTO: Final = 64  # tuples of a key that are looked into
 
 OPAQUE: Final = frozenset({Global, Instance, Persistent, Extension})
 _CONTAINERS: Final = frozenset({Items, Pairs, Blob})
+_CALLABLES: Final = frozenset({Global, Instance})
 _CHANGEABLE: Final = ("bytearray", "buffer")
 NO_ITEMS: Final[list[Value]] = []  # of all empty lists and tuples; never changed
 NO_PAIRS: Final[list[tuple[Value, Value]]] = []
@@ -272,9 +273,11 @@ class State:
         if len(values) // 2 > room:
             target.complete = False
             first = 2 * max(room, 0)
-            if Global in map(type, values[first + 1 :: 2]):
+            if not _CALLABLES.isdisjoint(map(type, values[first + 1 :: 2])):
                 rest = zip(values[first::2], values[first + 1 :: 2], strict=True)
-                beyond = [pair for pair in rest if type(pair[1]) is Global]
+                beyond = [
+                    pair for pair in rest if type(pair[0]) is str and type(pair[1]) in _CALLABLES
+                ]
             values = values[:first]
         pairs = list(zip(values[::2], values[1::2], strict=True)) + beyond
         if not target.items:

@@ -89,7 +89,8 @@ class Calls:
         entry = self._lookup(found.module, found.name)
         why = f"where what it uses is {bounded(found.full_name)}"
         if entry is None:
-            return why
+            # A class that no table knows is a finding of its own, and no worse for being made so.
+            return why if use != "class" else self._no_class(found, why)
         if use == "known":
             return ""
         if use == "enum":
@@ -101,6 +102,10 @@ class Calls:
         schema = entry.new if use == "new" else entry.call
         inner = Instance(found, arguments, None, found.offset, "REDUCE")
         return self._refused(inner, entry, schema, arguments)
+
+    def _no_class(self, found: Global, why: str) -> str:
+        verdict = self._sightings.verdict(found)
+        return why if verdict.covered or verdict.danger is not None else ""
 
     def _permits_method(self, owner: Value, name: Value) -> str:
         found = self.given(owner) if type(owner) is Instance else None
@@ -147,8 +152,11 @@ class Calls:
             return False
         if type(inner) is not Items or not inner.items or not inner.complete:
             return False
+        owner = Global(
+            function.module, function.name.removesuffix(".__new__"), function.offset, "REDUCE"
+        )
         first = resolve(inner.items[0])
-        if first is None or function.full_name != f"{first.full_name}.__new__":
+        if first is None or self._permits(owner, None, "class"):
             return False
         rest = Items("tuple", inner.items[1:], inner.count - 1)
         return not self._permits(first, rest, "new")

@@ -31,7 +31,7 @@ from safemodel.scan.calls import Calls
 from safemodel.scan.evidence import bounded, describe
 from safemodel.scan.schema import matching
 from safemodel.scan.sightings import Sightings
-from safemodel.scan.states import STATES
+from safemodel.scan.states import STATES, replaces_method
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content, Reader
@@ -220,20 +220,26 @@ class Judge:
         return matching(schema)([state], self._lookup)
 
     def _attributes(self, fact: Build) -> None:
-        """A state can put functions where `__setstate__`, or `__del__`, calls a method.
+        """A state can put a function where `__setstate__`, or `__del__`, calls a method.
 
-        So what is only harmless in some uses must not be an attribute.
+        So what is only harmless in some uses must not be an attribute, and nothing that can be
+        called may take the place of a method that runs while the object is loaded.
         """
         parts = fact.state.items if type(fact.state) is Items else (fact.state,)
         for part in parts:
             if type(part) is not Pairs:
                 continue
-            for _, value in part.items:
+            for key, value in part.items:
                 if type(value) is Global:
                     verdict = self.sightings.verdict(value)
                     entry = verdict.entry
                     if entry is not None and (entry.nested or not entry.harmless):
                         verdict.noted("SM110", "becomes an attribute, not called here", fact.offset)
+                if type(key) is str and replaces_method(key, value):
+                    what = f"an attribute takes the place of the method {key}"
+                    self.sightings.note(
+                        "SM110", what, fact.offset, evidence=(("value", describe(value)),)
+                    )
 
     def _mutate(self, fact: Mutate) -> None:
         target = fact.target

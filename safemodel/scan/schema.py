@@ -9,8 +9,8 @@ optional, `*` before the last one stands for any number. Types:
     plain                           literals, and containers of nothing else
     any                             whatever the pickle made at sites of its own
     class  constant  known          a global that the tables know in that role; in any role
-    harmless                        a global that is harmless under any use, or a method that was
-                                    got from an instance
+    harmless                        a global that is harmless under any use
+    unknown                         a global that no table knows: that is a finding of its own
     name(a.b c.d)                   one of these globals
     of(a.b c.d)                     what a call of one of these, or a class of these, returned
     instance                        what some call returned
@@ -130,6 +130,9 @@ class _Parser:
             choices.append(self._one())
         if len(choices) == 1:
             return choices[0]
+        if len(choices) == 2:
+            first, second = choices
+            return lambda value, known: first(value, known) or second(value, known)
         return lambda value, known: any(choice(value, known) for choice in choices)
 
     def _one(self) -> Match:

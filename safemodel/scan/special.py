@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from safemodel.legacy.pickle_facts import Global, Instance, Items, Pairs
-from safemodel.scan.values import resolve
+from safemodel.scan.values import DILL_TYPES, resolve
 
 if TYPE_CHECKING:
     from safemodel.legacy.pickle_facts import Value
@@ -97,7 +97,9 @@ def _getattr(items: list[Value], permits: Permits) -> str:
         return _COMPUTED if name.startswith("_") else permits(found, None, "enum")
     if type(owner) is Instance:
         return permits(owner, name, "method")
-    return _COMPUTED
+    # A method of plain data, but for those that get at attributes of their arguments.
+    plain = type(owner) in (str, bytes, int, float, bool, Items, Pairs)
+    return "" if plain and not name.startswith(("_", "format")) else _COMPUTED
 
 
 def _attrgetter(items: list[Value], permits: Permits) -> str:
@@ -112,6 +114,18 @@ def _attrgetter(items: list[Value], permits: Permits) -> str:
 
 def _methodcaller(items: list[Value], permits: Permits) -> str:
     return _attrgetter(items[:1], permits) if items else _ARGUMENTS
+
+
+def _dill_type(items: list[Value], permits: Permits) -> str:
+    """`dill._dill._load_type(name)`: a type by a name of dill's own."""
+    return "" if len(items) == 1 and items[0] in DILL_TYPES else _ARGUMENTS
+
+
+def _dill_namedtuple(items: list[Value], permits: Permits) -> str:
+    """`dill._dill._create_namedtuple(name, fields, module)` imports the class if it is there."""
+    if len(items) != 3 or type(items[0]) is not str or type(items[2]) is not str:
+        return _ARGUMENTS
+    return permits(Global(items[2], items[0], 0, "REDUCE"), None, "class")
 
 
 def _ufunc(items: list[Value], permits: Permits) -> str:
@@ -130,4 +144,6 @@ SPECIAL: Final[dict[str, Callable[[list[Value], Permits], str]]] = {
     "@attrgetter": _attrgetter,
     "@methodcaller": _methodcaller,
     "@ufunc": _ufunc,
+    "@dill_type": _dill_type,
+    "@dill_namedtuple": _dill_namedtuple,
 }

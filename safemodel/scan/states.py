@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from safemodel.legacy.pickle_facts import Instance, Items, Pairs
+from safemodel.legacy.pickle_facts import Global, Instance, Items, Pairs
+from safemodel.scan.values import made_by
 
 if TYPE_CHECKING:
     from safemodel.legacy.pickle_facts import Value
@@ -21,6 +22,52 @@ _FUNCTIONS: Final = frozenset({"C", "I", "exp", "log", "log10", "log1p", "log2",
 _OPERATORS: Final = frozenset("~+-*:/^|().,0123456789 \n\t")
 _KEYWORDS: Final = frozenset({"await", "else", "for", "if", "lambda", "yield"})
 _MAX_FORMULA: Final = 4096
+
+# Methods that `__setstate__` and `__del__` of the classes in the tables call on the object itself,
+# or on what is in its state, after the state has replaced its attributes.
+_METHODS: Final = frozenset(
+    {
+        "_attach_argparser_methods",
+        "_attach_methods",
+        "_build_f",
+        "_construct_argparser",
+        "_initialize",
+        "_load_from_string",
+        "_patch_step_function",
+        "_post_setstate",
+        "_set_test_evals",
+        "_wrap_compute",
+        "_wrap_update",
+        "append",
+        "astype",
+        "deserialize",
+        "extend",
+        "free_network",
+        "frombytes",
+        "get",
+        "items",
+        "join",
+        "keys",
+        "pop",
+        "putpalette",
+        "set_weight_bias",
+        "setdefault",
+        "uncensor",
+        "update",
+        "values",
+    }
+)
+
+_MAKES_CALLABLES: Final = frozenset(
+    {
+        "",
+        "builtins.getattr",
+        "functools.partial",
+        "operator.attrgetter",
+        "operator.itemgetter",
+        "operator.methodcaller",
+    }
+)
 
 
 def distribution(state: Value) -> bool:
@@ -106,6 +153,15 @@ def _is_formula(text: str) -> bool:
             return False
         last = character if not character.isspace() else last
     return True
+
+
+def replaces_method(key: str, value: Value) -> bool:
+    """Whether an attribute of this name could be called while its object is loaded, and can be."""
+    if key not in _METHODS and not (key.startswith("__") and key.endswith("__")):
+        return False
+    return isinstance(value, Global) or (
+        isinstance(value, Instance) and made_by(value) in _MAKES_CALLABLES
+    )
 
 
 STATES: Final[dict[str, Callable[[Value], bool]]] = {

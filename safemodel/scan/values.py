@@ -58,8 +58,13 @@ def resolve(callee: Value) -> Global | None:
         owner = resolve(items[0])
         if owner is not None:
             return Global(owner.module, f"{owner.name}.{items[1]}", callee.offset, "REDUCE")
-    elif name == "dill._dill._load_type" and len(items) == 1 and items[0] in DILL_TYPES:
-        return Global(*DILL_TYPES[items[0]], callee.offset, "REDUCE")
+    elif name == "dill._dill._load_type" and len(items) == 1:
+        found = DILL_TYPES.get(items[0]) if type(items[0]) is str else None
+        return None if found is None else Global(*found, callee.offset, "REDUCE")
+    elif name == "dill._dill._create_namedtuple" and len(items) == 3:
+        named, module = items[0], items[2]
+        if type(named) is str and type(module) is str:
+            return Global(module, named, callee.offset, "REDUCE")
     return None
 
 
@@ -74,8 +79,33 @@ def _saved_class(value: Persistent) -> Global | None:
     return cls if saved and type(cls) is Global and cls.literal else None
 
 
-# What dill calls the types that it does not look up by their own names.
-DILL_TYPES: Final[dict[Value, tuple[str, str]]] = {"PartialType": ("functools", "partial")}
+# What dill calls the types that it does not look up by their own names. Its other names are of
+# types that make functions, code or open files.
+DILL_TYPES: Final = {
+    "AttrGetterType": ("operator", "attrgetter"),
+    "ItemGetterType": ("operator", "itemgetter"),
+    "PartialType": ("functools", "partial"),
+    **{
+        name: ("builtins", name)
+        for name in (
+            "bool",
+            "bytearray",
+            "bytes",
+            "complex",
+            "dict",
+            "float",
+            "frozenset",
+            "int",
+            "list",
+            "object",
+            "range",
+            "set",
+            "slice",
+            "str",
+            "tuple",
+        )
+    },
+}
 
 # Functions that make an instance of their first argument.
 RECONSTRUCTORS: Final = frozenset(
@@ -152,12 +182,18 @@ def _instance(value: Value, known: Known) -> bool:
     return type(value) is Instance
 
 
+def _unknown(value: Value, known: Known) -> bool:
+    return type(value) is Global and value.literal and known(value.module, value.name) is None
+
+
 def is_named(value: Value, names: frozenset[str]) -> bool:
     found = resolve(value)
     return found is not None and found.full_name in names
 
 
 def _role(role: str) -> Match:
+    """Whether something is a global in that role."""
+
     def match(value: Value, known: Known) -> bool:
         found = resolve(value)
         if found is None:
@@ -200,4 +236,5 @@ WORDS: Final[dict[str, Match]] = {
     "constant": _role("constant"),
     "known": _role("known"),
     "harmless": _role("harmless"),
+    "unknown": _unknown,
 }

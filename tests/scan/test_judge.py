@@ -172,8 +172,7 @@ def test_a_dotted_name_reaches_into_other_modules(qualified: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        p.call(PARTIAL, SYSTEM, ID),
-        p.call(PARTIAL, p.name("mycompany", "f")),
+        p.call(PARTIAL, p.name("numpy", "memmap"), ID),
         p.call(p.name("_codecs", "encode"), ID, p.text("rot13")),
         p.call(p.name("operator", "attrgetter"), p.text("__globals__")),
         p.call(p.name("operator", "attrgetter"), p.text("a.__class__")),
@@ -198,7 +197,7 @@ def test_a_dotted_name_reaches_into_other_modules(qualified: str) -> None:
         p.call(p.name("sklearn.externals.joblib.memory", "Memory"), p.text("/tmp/x")),
         p.call(p.name("copyreg", "_reconstructor"), ORDERED, p.name("mycompany", "B"), p.NONE),
         p.call(p.name("copyreg", "__newobj__"), p.name("numpy", "memmap"), p.text("/tmp/x")),
-        p.call(p.name("collections", "defaultdict"), p.name("mycompany", "factory")),
+        p.call(p.name("collections", "defaultdict"), p.name("builtins", "getattr")),
         p.call(
             p.name("torch._tensor", "_rebuild_from_type_v2"),
             p.name("mycompany", "f"),
@@ -217,6 +216,13 @@ def test_a_known_name_is_no_licence(body: bytes) -> None:
     rules = p.found(p.whole(body))
     assert max(rules.values()) >= HIGH
     assert "SM106" in rules
+
+
+def test_what_is_kept_is_as_bad_as_what_is_kept() -> None:
+    own = p.name("mycompany", "f")
+    assert p.found(p.whole(p.call(PARTIAL, own))) == {"SM105": MEDIUM}
+    assert p.found(p.whole(p.call(p.name("collections", "defaultdict"), own))) == {"SM105": MEDIUM}
+    assert p.found(p.whole(p.call(PARTIAL, SYSTEM, ID))) == {"SM102": HIGH}
 
 
 @pytest.mark.parametrize(
@@ -266,7 +272,7 @@ def test_extension_codes_are_high() -> None:
         b"\x82\x01" + p.pairs(ID, ID) + p.BUILD,
         ID + b"Q" + ID + b"a",
         p.call(PARTIAL, p.name("builtins", "len"))
-        + p.values(p.name("mycompany", "f"), p.values(), p.pairs(), p.NONE)
+        + p.values(p.name("numpy", "memmap"), p.values(), p.pairs(), p.NONE)
         + p.BUILD,
         p.call(PARTIAL, p.name("builtins", "len")) + p.call(ORDERED) + p.BUILD,
         p.make(p.name("sklearn.utils._tags", "Tags"))
@@ -375,6 +381,26 @@ def test_what_is_only_harmless_here_must_not_become_a_method(count: int) -> None
         assert p.found(p.whole(model + state + p.BUILD))["SM110"] is HIGH
     state = b"}(" + items + p.text("dtype") + p.name("numpy", "float64") + b"u"
     assert p.found(p.whole(model + state + p.BUILD)) == {}
+
+
+@pytest.mark.parametrize("count", [0, 40])
+@pytest.mark.parametrize(
+    "value",
+    [
+        p.name("mycompany", "f"),
+        p.name("builtins", "len"),
+        p.call(PARTIAL, p.name("mycompany", "f")),
+        p.call(GETATTR, p.text(""), p.text("join")),
+    ],
+)
+def test_no_attribute_takes_the_place_of_a_method_that_runs(count: int, value: bytes) -> None:
+    model = p.make(p.name("sklearn.isotonic", "IsotonicRegression"))
+    items = b"".join(p.text(f"a{i}") + p.number(i) for i in range(count))
+    for key in ("_build_f", "__array_namespace__"):
+        state = b"}(" + items + p.text(key) + value + b"u"
+        assert p.found(p.whole(model + state + p.BUILD))["SM110"] is HIGH
+    state = b"}(" + items + p.text("metric") + value + b"u"
+    assert p.worst(p.whole(model + state + p.BUILD)) in (None, MEDIUM)
 
 
 # What real picklers write of harmless things

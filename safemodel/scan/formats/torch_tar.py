@@ -15,17 +15,24 @@ from safemodel.report.model import Severity
 from safemodel.scan.evidence import bounded
 from safemodel.scan.formats import pickle
 from safemodel.scan.formats.behind import behind
-from safemodel.scan.formats.torch_records import STORAGE_NAMES, error_of, report_source
+from safemodel.scan.formats.torch_records import (
+    STORAGE_NAMES,
+    StorageNames,
+    error_of,
+    report_source,
+)
 from safemodel.scan.judge import Judge, Loader
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content, Reader
     from safemodel.legacy.pickle_facts import Persistent, Value
     from safemodel.scan.formats.tar_archive import TarArchive
+    from safemodel.scan.names.entry import Entry
     from safemodel.scan.scope import Scope
 
 _NEEDED: Final = ("storages", "tensors", "pickle")
 _MAX_COUNT: Final = 1 << 24  # of storages or tensors
+_TENSOR_MODULES: Final = frozenset({"torch", "torch.cuda", "torch.sparse", "torch.cuda.sparse"})
 _MAX_DIMENSIONS: Final = 64
 
 
@@ -94,6 +101,16 @@ def _is_reference(fact: Persistent, scope: Scope) -> bool:
     return True
 
 
+class _TarNames(StorageNames):
+    """Types of storages, and of tensors, which are only looked up."""
+
+    def __getitem__(self, key: tuple[str, str]) -> Entry:
+        module, name = key
+        if module in _TENSOR_MODULES and name.endswith("Tensor"):
+            return super().__getitem__((module, f"{name.removesuffix('Tensor')}Storage"))
+        return super().__getitem__(key)
+
+
 class _File:
     """A member that is read from its first byte to its last."""
 
@@ -101,7 +118,7 @@ class _File:
         self._content = content
         self._scope = scope
         self.reader: Reader = content.reader()
-        self._loader = Loader("torch.load", known=STORAGE_NAMES)
+        self._loader = Loader("torch.load", known=_TarNames())
 
     def next(self) -> Value:
         """Judge the next pickle; what it makes.

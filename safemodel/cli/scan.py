@@ -57,6 +57,10 @@ def run(options: argparse.Namespace, out: Output) -> int:
     fail_on = min(asked.fail_on, ours.fail_on)
     strict = asked.strict or ours.strict
     report = _scan(options, settings, strict, out)
+    if entries is not None or options.write_baseline is not None:
+        from safemodel.scan.folder import with_digests
+
+        report = with_digests(report)
     if entries is not None:
         report = scan_options.accept(report, entries)
     if options.write_baseline is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from safemodel.errors import BudgetError
 from safemodel.scan.bounds import bounded
+from safemodel.scan.folder import STDIN as NAME
 from safemodel.scan.single import GRACE, Scanner, unread, unrecognised
 from safemodel.scan.walk import reason
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from safemodel.report.model import FileReport
     from safemodel.scan.single import Settings
 
-NAME: Final = "<stdin>"
 MAX_STDIN: Final = 16 << 30
 IN_MEMORY: Final = 64 << 20
 _PIECE: Final = 1 << 20

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from safemodel.scan.budget import DEFAULT_LIMITS
-from safemodel.scan.folder import scan_paths
+from safemodel.scan.folder import scan_paths, with_digests
 from safemodel.scan.single import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def scan(
         exclude=excluding(exclude),
     )
     if entries is not None:
-        report = baselines.apply(report, entries, baselines.today())
+        report = baselines.apply(with_digests(report), entries, baselines.today())
     return report
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from safemodel.errors import BudgetError
 from safemodel.report.model import FileReport, Report
+from safemodel.scan.opening import opened
 from safemodel.scan.rules import RULESET
 from safemodel.scan.single import GRACE, Scanner, Settings, unread, unrecognised
 from safemodel.scan.walk import Item, reason, walk
@@ -20,6 +22,8 @@ POOL_FILES: Final = 48
 POOL_BYTES: Final = 4 << 20
 # A file of this size is read for long enough to be watched, where that is asked for.
 WATCHED_BYTES: Final = 1 << 20
+
+STDIN: Final = "<stdin>"  # what a file without a name is called
 
 # Called with each report as it comes, and the bytes of all files together.
 Progress = Callable[[FileReport, int], None]
@@ -71,6 +75,29 @@ def scan_paths(
 
         files = check_folders(files)
     return Report(files, safemodel.__version__, RULESET, frozenset(named))
+
+
+def with_digests(report: Report) -> Report:
+    """The report with the SHA-256 of each file that has findings: what a baseline is bound to.
+
+    Most have it. What was found out without reading the file, such as that it is of no known
+    format, leaves it out.
+    """
+    return replace(report, files=tuple(map(_with_digest, report.files)))
+
+
+def _with_digest(file: FileReport) -> FileReport:
+    if not file.findings or file.sha256 is not None or file.path == STDIN:
+        return file
+    import hashlib
+
+    try:
+        with opened(file.path) as data:
+            if data is None or file.size != len(data):
+                return file
+            return replace(file, sha256=hashlib.sha256(data).hexdigest())
+    except (OSError, ValueError):
+        return file
 
 
 def processors() -> int:

@@ -300,6 +300,22 @@ def test_a_baseline_from_its_making_to_its_end(run, folder) -> None:
     assert run("scan", "medium.pkl", "--write-baseline", "accepted.json").code == 2
 
 
+def test_a_baseline_is_for_anything_that_is_found(run, folder) -> None:
+    """Also where the file was never read, or is judged by what lies beside it."""
+    (folder / "model").mkdir()
+    (folder / "model" / "native.so").write_bytes(b"\x7fELF and more")
+    (folder / "model" / "weights.pkl").write_bytes(GOOD)
+    before = run("scan", "model", "notes.txt", "cut.pkl", "--write-baseline", "accepted.json")
+    assert before.code == 1
+    document = json.loads((folder / "accepted.json").read_text())
+    assert {entry["rule"] for entry in document["entries"]} >= {"SM515", "SM901", "SM905"}
+    for entry in document["entries"]:
+        entry["reason"] = "looked at"
+    (folder / "accepted.json").write_text(json.dumps(document))
+    after = run("scan", "model", "notes.txt", "cut.pkl", "--baseline", "accepted.json")
+    assert after.code == 0, after.out
+
+
 def test_a_policy(run, folder) -> None:
     (folder / "policy.toml").write_text('version = 1\n[[allow]]\nnames = ["acme.models.Net"]\n')
     assert run("scan", "medium.pkl", "--policy", "policy.toml").code == 0

@@ -28,9 +28,8 @@ _FIELDS: Final = (
     b"versions",
 )
 _SPACE: Final = b" \t\r\n\v\f,;"
-_OPERATION: Final = re.compile(
-    rb"""\bop\s*:\s*((?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\s)+)""", re.DOTALL
-)
+_TEXT: Final = rb"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
+_OPERATION: Final = re.compile(rb"\bop\s*:\s*(%b(?:\s*%b)*)" % (_TEXT, _TEXT), re.DOTALL)
 _PART: Final = re.compile(rb"""(["'])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 

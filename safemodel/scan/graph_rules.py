@@ -62,6 +62,7 @@ _CALLS: Final = {
 # Attributes that name a file, of operations that are harmless without.
 _FILE_ATTRIBUTES: Final = {"FixedUnigramCandidateSampler": "vocab_file"}
 _DESCRIPTORS: Final = ("local://", "bytes://")
+_SAME: Final = frozenset({"Identity", "PlaceholderWithDefault"})
 _MAX_PASSES: Final = 20
 _MAX_STEPS: Final = 10_000
 
@@ -184,11 +185,12 @@ class Judge:
     def _constant(self, graph: Graph, node: Node, number: int) -> str | None:
         """The text of an input that is a constant; None if it is none."""
         name = self._input(node, number)
-        source = self._by_name(graph).get(name.partition(":")[0]) if name else None
-        while source is not None and source.operation == "Identity" and source.inputs:
-            source = self._by_name(graph).get(source.inputs[0].partition(":")[0])
-            if source is node:
+        nodes = self._by_name(graph)
+        source = nodes.get(name.partition(":")[0]) if name else None
+        for _ in range(_MAX_PASSES):
+            if source is None or source.operation not in _SAME or not source.inputs:
                 break
+            source = nodes.get(source.inputs[0].partition(":")[0])
         if source is None or not source.constant:
             return None
         return next((one for one in source.constant if one), "")

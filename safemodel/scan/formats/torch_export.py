@@ -7,11 +7,11 @@ and unpickles weights and sample inputs without restriction where restricted unp
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import LegacyError
 from safemodel.legacy import json_text
-from safemodel.legacy.content import View
 from safemodel.scan.formats.torch_program import judge_program
 from safemodel.scan.formats.torch_zip import check_records, root_of
 
@@ -24,7 +24,10 @@ _FORMAT: Final = "archive_format"
 _OLD: Final = "serialized_exported_program.json"  # until PyTorch 2.6
 _MODELS: Final = "models/"
 _MAX_JSON: Final = 256 << 20
-_RAW: Final = ("data/weights/", "data/constants/")
+_TENSORS: Final = ("data/weights", "data/constants")
+_CONFIG: Final = "_config.json"
+# objects of other kinds are unpickled whatever the configuration says
+_TENSOR: Final = re.compile(r"(?:weight|tensor)_[0-9]+")
 _NATIVE: Final = (
     b"\x7fELF",
     b"MZ",
@@ -58,8 +61,7 @@ def scan_zip(archive: ZipArchive, scope: Scope) -> frozenset[str] | None:
         if name == _OLD or (name.startswith(_MODELS) and name.endswith(".json")):
             _program(archive, member, scope)
             known.add(member.name)
-        elif _is_raw(archive, member, name):
-            known.add(member.name)
+    known |= _raw(archive, prefix, scope)
     return frozenset(known & archive.members.keys())
 
 
@@ -70,22 +72,31 @@ def _is_native(archive: ZipArchive, member: ZipMember) -> bool:
         head = bytes(archive.content(member).head(8))
     except LegacyError:
         return False  # whoever scans the member says so
-    return head.startswith(_NATIVE) and not _is_tensor(member.name)
+    return head.startswith(_NATIVE)
 
 
-def _is_tensor(name: str) -> bool:
-    return any(folder in name for folder in _RAW) and "." not in name.rpartition("/")[2]
-
-
-def _is_raw(archive: ZipArchive, member: ZipMember, name: str) -> bool:
-    """Whether a member is the bytes of a tensor: not a pickle, by its own bytes."""
-    if not _is_tensor(name):
-        return False
-    try:
-        content = archive.content(member)
-    except LegacyError:
-        return False
-    return isinstance(content, View) and bytes(content.head(2)) not in (b"PK", b"\x80\x02")
+def _raw(archive: ZipArchive, prefix: str, scope: Scope) -> set[str]:
+    """The members that are bytes of tensors and no pickles, as all configurations agree."""
+    pickled: dict[str, bool] = {}
+    for member in archive.facts.members:
+        folder = member.name.removeprefix(prefix).rpartition("/")[0]
+        if folder not in _TENSORS or not member.name.endswith(_CONFIG):
+            continue
+        try:
+            tree = json_text.parse(archive.read(member, _MAX_JSON), max_size=_MAX_JSON)
+        except LegacyError as error:
+            scope.unread(error)
+            return set()
+        config = tree.value.get("config") if isinstance(tree.value, dict) else None
+        if tree.duplicates or not isinstance(config, dict):
+            return set()
+        for entry in config.values():
+            path = entry.get("path_name") if isinstance(entry, dict) else None
+            if isinstance(path, str) and isinstance(entry, dict):
+                name = f"{prefix}{folder}/{path}"
+                plain = entry.get("use_pickle") is False and _TENSOR.fullmatch(path)
+                pickled[name] = pickled.get(name, False) or not plain
+    return {name for name, pickle in pickled.items() if not pickle}
 
 
 def _program(archive: ZipArchive, member: ZipMember, scope: Scope) -> None:

@@ -28,6 +28,8 @@ __all__ = [
     "TrustedKeys",
     "UNSIGNED",
     "LoadReport",
+    "Report",
+    "Severity",
     "errors",
     "__version__",
 ]
@@ -37,7 +39,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from safemodel import errors as errors
     from safemodel import guard as guard
-    from safemodel import scan as scan
     from safemodel.adapters import load as load
     from safemodel.adapters import save as save
     from safemodel.adapters.protocol import LoadReport as LoadReport
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from safemodel.bundle import sign as sign
     from safemodel.bundle import unpack as unpack
     from safemodel.bundle import verify as verify
+    from safemodel.report.model import Report as Report
+    from safemodel.report.model import Severity as Severity
+    from safemodel.scan.calling import scan as scan
     from safemodel.trust.keys import PublicKey as PublicKey
     from safemodel.trust.keys import Signer as Signer
     from safemodel.trust.policy import UNSIGNED as UNSIGNED
@@ -57,6 +61,8 @@ _WHERE = {
     "save": ("safemodel.adapters", "save"),
     "load": ("safemodel.adapters", "load"),
     "LoadReport": ("safemodel.adapters.protocol", "LoadReport"),
+    "Report": ("safemodel.report.model", "Report"),
+    "Severity": ("safemodel.report.model", "Severity"),
     "open": ("safemodel.bundle", "open_bundle"),
     "verify": ("safemodel.bundle", "verify"),
     "inspect": ("safemodel.bundle", "inspect"),

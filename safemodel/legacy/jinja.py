@@ -30,6 +30,7 @@ MAX_ODDITIES: Final = 50
 MAX_RANGE: Final = 100_000  # what Jinja's own sandbox permits
 
 _DUNDER: Final = re.compile(rf"__(?:{'|'.join(sorted(tables.DUNDERS))})__")
+_HIDDEN: Final = re.compile(r"(?=\w*[A-Za-z])(?:__\w+|_\w*__\w*)")
 _FIELD: Final = re.compile(r"\{[^{}]*[.\[][^{}]*\}")
 _WIDTH: Final = re.compile(r"[0-9]{6}")
 
@@ -170,6 +171,8 @@ class _Walk:
 
     def _assign(self, node: nodes.Assign, times: int) -> None:
         self.statements += 1
+        if self.texts.doubles(node.target, node.node):
+            self.odd(Kind.EXPENSIVE, node, "set", "doubles a value, which a loop may repeat")
 
     def _for(self, node: nodes.For, times: int) -> int:
         self.statements += 1
@@ -206,7 +209,7 @@ class _Walk:
             self._string(node, node.value)
 
     def _string(self, node: nodes.Node, text: str) -> None:
-        found = _DUNDER.search(text)
+        found = _HIDDEN.fullmatch(text) or _DUNDER.search(text)
         if found:
             self.odd(Kind.GADGET, node, found[0], f"the name {found[0]} in a string")
 
@@ -383,8 +386,8 @@ class _Walk:
             return
         known = tables.FILTERS if node.name == "map" else tables.TESTS
         inner = self.texts.constant(node.args[place])
-        if inner == "attr":
-            self.odd(Kind.GADGET, node, "attr", "looks up an attribute by the filter attr")
+        if inner == "attr" or inner in tables.BY_NAME or inner in tables.BY_ATTRIBUTE:
+            self.odd(Kind.GADGET, node, str(inner), f"{node.name} by {inner}, which takes names")
         elif not isinstance(inner, str):
             self.odd(Kind.COMPUTED, node, node.name, f"{node.name} by a name that it puts together")
         elif inner not in known:

@@ -18,6 +18,9 @@ FUNCTIONS: Final = _words(
     "caller cycler dict joiner loop namespace raise_exception range strftime_now"
 )
 
+# How the names of special tokens end: strings that the model's own configuration gives.
+TOKENS: Final = ("_token", "_tokens")
+
 # Those of them that are classes, so that a look at their attributes is a look at Python's classes.
 CLASSES: Final = _words("cycler dict joiner namespace range")
 

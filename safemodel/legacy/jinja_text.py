@@ -95,6 +95,28 @@ class Texts:
             return self.prefix(node.nodes[0], depth + 1)
         return self.prefix(node.left, depth + 1) if isinstance(node, n.Add) else ""
 
+    def doubles(self, target: nodes.Node, value: nodes.Node) -> bool:
+        """Whether a variable gets itself, twice or more, put together."""
+        n = self._n
+        if isinstance(value, n.Concat):
+            parts = [*value.nodes]
+        elif isinstance(value, n.Add):
+            parts = [value.left, value.right]
+        else:
+            return False
+        if isinstance(target, n.NSRef):
+            same: list[bool] = [
+                isinstance(part, n.Getattr)
+                and part.attr == target.attr
+                and isinstance(part.node, n.Name)
+                and part.node.name == target.name
+                for part in parts
+            ]
+        else:
+            name = target.name if isinstance(target, n.Name) else None
+            same = [isinstance(part, n.Name) and part.name == name for part in parts]
+        return same.count(True) > 1
+
     def range_size(self, node: nodes.Node) -> int | None:
         """How many numbers `range(…)` of constants has; None for anything else."""
         n = self._n
@@ -137,6 +159,8 @@ class Texts:
         if isinstance(node, n.Const):
             return Text.WRITTEN if isinstance(node.value, str) else Text.NONE
         if isinstance(node, n.Name):
+            if node.name.endswith(tables.TOKENS) and node.name not in self.assigned:
+                return Text.COMPUTED  # they come with the model, not with the messages
             return self._kinds.get(node.name, Text.NONE)
         if isinstance(node, n.Concat):
             return Text.COMPUTED
@@ -188,7 +212,7 @@ class Texts:
         n = self._n
         for _ in range(MAX_DEPTH):
             if isinstance(node, n.Name):
-                return self._kinds.get(node.name, Text.NONE) is Text.NONE and (
+                return self._kind(node, 0) is Text.NONE and (
                     node.name not in tables.ENTRANCES | tables.FUNCTIONS or node.name == "loop"
                 )
             if not isinstance(node, n.Getattr | n.Getitem):
@@ -205,20 +229,19 @@ class Texts:
                 if target.name == "dict" and node.kwargs:
                     return Text.COMPUTED  # its keys are text, too
                 return self._most(values, depth)
-            known = target.name in ("range", "raise_exception", "strftime_now", "loop")
-            return Text.NONE if known else Text.COMPUTED
+            return Text.NONE if target.name in ("range", "loop") else Text.COMPUTED
         if isinstance(target, n.Getattr):
             if target.attr == "get":
                 return max(self._kind(target.node, depth), self._most(node.args[1:], depth))
             of = self._kind(target.node, depth)
-            return Text.NONE if of is Text.NONE else Text.COMPUTED
+            return self._most(node.args, depth) if of is Text.NONE else Text.COMPUTED
         return Text.COMPUTED
 
 
 class _Assignments:
     """Every value that a template gives to a name; of an attribute, to `.name`."""
 
-    __slots__ = ("_n", "macros", "names", "values")
+    __slots__ = ("_n", "blocks", "macros", "names", "recursive", "values")
 
     def __init__(self, tree: nodes.Template) -> None:
         from jinja2 import nodes as n
@@ -227,6 +250,8 @@ class _Assignments:
         self.values: dict[str, list[nodes.Node | Text]] = {}
         self.names: set[str] = set()
         calls: list[nodes.Call] = []
+        self.blocks: list[str] = []  # arguments of call blocks
+        self.recursive: list[nodes.Node] = []  # targets of loops that call themselves
         self.macros: dict[str, list[str]] = {}  # its arguments, of each name
         stack: list[nodes.Node] = [tree]
         while stack:
@@ -236,6 +261,8 @@ class _Assignments:
                 self._give(node.target, node.node)
             elif isinstance(node, n.For):
                 self._give(node.target, node.iter, whole=False)
+                if node.recursive:
+                    self.recursive.append(node.target)
             elif isinstance(node, n.AssignBlock):
                 self._give(node.target, Text.COMPUTED)
             elif isinstance(node, n.With):
@@ -249,21 +276,38 @@ class _Assignments:
                 if isinstance(node, n.Macro):
                     self.names.add(node.name)
                     self.macros.setdefault(node.name, []).extend(names)
+                else:
+                    self.blocks += names
             elif isinstance(node, n.Call):
                 calls.append(node)
         self._arguments(calls)
 
     def _arguments(self, calls: list[nodes.Call]) -> None:
+        """Arguments of calls, to the names that get them inside of what is called."""
         n = self._n
         for call in calls:
             name = call.node.name if isinstance(call.node, n.Name) else ""
-            if name in self.macros:
-                passed = [*call.args, *(item.value for item in call.kwargs)]
-                for argument in self.macros[name]:
-                    self.values.setdefault(argument, []).extend((*passed, Text.NONE))
-            elif name == "namespace":
+            passed = [*call.args, *(item.value for item in call.kwargs)]
+            passed += [item for item in (call.dyn_args, call.dyn_kwargs) if item is not None]
+            if name == "namespace":
                 for item in call.kwargs:
                     self._add(f".{item.key}", item.value)
+            elif name == "caller":
+                self._pass(self.blocks, passed)
+            elif name == "loop":
+                for target in self.recursive:
+                    for value in passed:
+                        self._give(target, value, whole=False)
+            elif name in self.macros:
+                self._pass([*self.macros[name], "varargs", "kwargs"], passed)
+            elif name and name not in tables.FUNCTIONS:
+                # A macro by another name, perhaps.
+                for names in self.macros.values():
+                    self._pass([*names, "varargs", "kwargs"], passed)
+
+    def _pass(self, names: Iterable[str], passed: list[nodes.Expr]) -> None:
+        for name in names:
+            self.values.setdefault(name, []).extend((*passed, Text.NONE))
 
     def _add(self, name: str, value: nodes.Node | Text) -> None:
         self.values.setdefault(name, []).append(value)

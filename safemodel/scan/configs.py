@@ -227,16 +227,16 @@ def _auto_mapping(value: JsonValue, scope: Scope) -> None:
         "__main__",
         "transformers_modules",
     ):
-        judge_import(library, "", "parent_library", scope)
+        judge_import(library, "", "parent_library", scope, unknown=Severity.MEDIUM)
 
 
-def _dotted(key: str) -> Judge:
+def _dotted(key: str, unknown: Severity = Severity.HIGH) -> Judge:
     """The judge of a key whose value is imported if it has a dot, and then called."""
 
     def judge(value: JsonValue, scope: Scope) -> None:
         if isinstance(value, str) and "." in value:
             module, _, name = value.rpartition(".")
-            judge_import(module, name, key, scope)
+            judge_import(module, name, key, scope, unknown=unknown)
 
     return judge
 
@@ -274,7 +274,7 @@ def _model_index(tree: dict[str, JsonValue], scope: Scope) -> None:
 
 _KEYS: Final[dict[str, Judge]] = {
     "_attn_implementation": _attention,
-    "_target_": _dotted("_target_"),
+    "_target_": _dotted("_target_", Severity.MEDIUM),  # of Hydra: often of one's own package
     "activation_fn": _dotted("activation_fn"),
     "activation_function": _dotted("activation_function"),
     "attn_implementation": _attention,

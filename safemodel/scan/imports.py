@@ -33,13 +33,16 @@ _LIBRARIES: Final = (
 )
 
 
-def judge_import(module: str, name: str, key: str, scope: Scope) -> None:
+def judge_import(
+    module: str, name: str, key: str, scope: Scope, *, unknown: Severity = Severity.HIGH
+) -> None:
     """Report a name, unless it is one of a library of models, and harmless.
 
     Args:
         module: its dotted name.
         name: of the class or function; "" if the module alone is imported.
         key: where it was found.
+        unknown: of names of packages that are neither known nor of the standard library.
     """
     dotted = f"{module}.{name}" if name else module
     evidence = [("key", key), ("name", dotted)]
@@ -52,9 +55,12 @@ def judge_import(module: str, name: str, key: str, scope: Scope) -> None:
             evidence=evidence,
         )
     elif not f"{dotted}.".startswith(_LIBRARIES) or "__" in dotted:
-        root = module.partition(".")[0]
-        standard = "of the standard library, " if root in sys.stdlib_module_names else ""
+        standard = module.partition(".")[0] in sys.stdlib_module_names
+        hidden = "__" in dotted
         scope.find(
-            "SM511", f"{key} imports {dotted[:200]}, {standard}which is not known here",
+            "SM511",
+            f"{key} imports {dotted[:200]}, {'of the standard library, ' if standard else ''}"
+            "which is not known here",
+            severity=Severity.HIGH if standard or hidden else unknown,
             evidence=evidence,
-        )  # fmt: skip
+        )

@@ -118,6 +118,22 @@ GADGETS = [
     "{{ 1 if y.__class__ else 2 }}",
     "{{ y is sameas y.__class__ }}",
     "{{ -y.__class__ ** 2 }}",
+    "{{ messages[bos_token] }}",
+    "{{ messages[additional_special_tokens[0]] }}",
+    "{{ messages[strftime_now('a')] }}",
+    "{{ [messages] | map('map', 'attr', '__cl' ~ 'ass__') }}",
+    "{{ [messages] | map('groupby', '__cl' ~ 'ass__') }}",
+    "{% for k in ['__dir__'] %}{{ messages[k] }}{% endfor %}",
+    "{% for k in ['_TemplateReference__context'] %}{{ messages[k] }}{% endfor %}",
+    "{% for k in ['__cl'] %}{{ messages[loop.cycle('__cl', 'x') ~ 'ass__'] }}{% endfor %}",
+    "{% macro f(y) %}{{ messages[y] }}{% endmacro %}{{ f(*['__cl' ~ x]) }}",
+    "{% macro f() %}{{ messages[varargs[0]] }}{% endmacro %}{{ f('__cl' ~ x) }}",
+    "{% macro f() %}{% for k in kwargs.values() %}{{ messages[k] }}{% endfor %}{% endmacro %}"
+    "{{ f(a='__cl' ~ x) }}",
+    "{% macro f(y) %}{{ messages[y] }}{% endmacro %}{% set g = f %}{{ g('__cl' ~ x) }}",
+    "{% macro f() %}{{ caller('__cl' ~ x) }}{% endmacro %}{% call(y) f() %}{{ z[y] }}{% endcall %}",
+    "{% for y in z recursive %}{{ messages[y] }}{{ loop(['__cl' ~ x]) }}{% endfor %}",
+    "{% macro f(__class__) %}{{ messages[f.arguments[0]] }}{% endmacro %}",
 ]
 IMPORTS = [
     "{% include '/etc/passwd' %}",
@@ -139,6 +155,8 @@ EXPENSIVE = [
     "{{ 'a' | center(1000000000) }}",
     "{{ '%999999999d' | format(1) }}",
     "{{ '{:999999999}'.format(1) }}",
+    "{% set ns.x = ns.x ~ ns.x %}",
+    "{% set x = x + x %}",
 ]
 UNKNOWN = [
     "{{ fetch('http://example.org') }}",
@@ -206,7 +224,7 @@ def test_other_oddities(text: str, kind: Kind) -> None:
         "{% set key = 'content' %}{{ message[key] }}",
         "{% for i in range(100) %}{% break %}{% continue %}{% endfor %}",
         "{{ 'x' * 3 }}",
-        "{{ '__start__' }}<__class__>",
+        "{{ '<__media__>' }}<__class__>",
         "plain text",
         "",
     ],

@@ -171,6 +171,21 @@ def test_safetensors() -> None:
     assert rules(tensors.PLAIN[:-1]) == {"SM901"}
 
 
+@pytest.mark.parametrize(
+    ("text", "severity"),
+    [
+        ('{"model": {"_target_": "os.system", "command": "id"}}', Severity.CRITICAL),
+        ("{'model': {'_target_': 'os.system', 'command': 'id'}}", Severity.CRITICAL),
+        ("{'_target_': 'json.tool.main'}", Severity.HIGH),
+        ('{"_target_": "acme.Model"}', Severity.MEDIUM),
+        ('{"auto_map": {"AutoModel": "x.Y"}}', Severity.HIGH),
+    ],
+)
+def test_configurations_in_metadata(text: str, severity: Severity) -> None:
+    data = tensors.build({"a": tensors.one(0, 8), "__metadata__": {"config": text}}, 8)
+    assert scan_bytes(data, "file").worst is severity
+
+
 def test_inside_of_an_archive() -> None:
     bad = onnx.model(onnx.graph(onnx.node("PyOp", domain="x")))
     gadget = json.dumps({"chat_template": "{{ x.__class__ }}"})

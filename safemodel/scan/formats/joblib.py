@@ -78,7 +78,7 @@ def report_plain(judged: Judge, content: Content, scope: Scope) -> None:
         found
         for found in findings[before:]
         if found.severity >= Severity.HIGH
-        and (end is None or _offset(found) < end or _is_certain(found))
+        and (end is None or _offset(found) < end or _is_certain(found, scope))
     ]
 
 
@@ -97,8 +97,8 @@ def _is_lost(found: Finding) -> bool:
     return name == "dtype" and not has
 
 
-def _is_certain(found: Finding) -> bool:
-    if found.rule in _DANGERS or found.location.inside:
+def _is_certain(found: Finding, scope: Scope) -> bool:
+    if found.rule in _DANGERS or found.location.inside != scope.inside:
         return True
     root = _global(found).partition(".")[0]
     return root in sys.stdlib_module_names and not _is_lost(found)

@@ -67,7 +67,7 @@ class Codec:
         self._dictionary = dictionary
         self._module = _library(_MODULES[kind], kind)
         # A frame of zstd may hold 128 KiB in 4 bytes, and its decoder gives all that it can.
-        self.feed = 4 << 10 if kind == "zstd" else 256 << 10
+        self.feed = 1 << 10 if kind == "zstd" else 256 << 10
         self.errors: tuple[type[Exception], ...] = (EOFError, OSError, RuntimeError, ValueError)
         if self._module.__name__ == "isal.igzip_lib":
             self.errors += (importlib.import_module("zlib").error,)

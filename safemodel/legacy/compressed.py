@@ -95,7 +95,7 @@ class Inflated:
         """Whether another stream follows. gzip goes over zero bytes, xz over four at a time."""
         kind = self._codec.kind
         if kind in ("gzip", "xz"):
-            feed.skip_zeros(1 if kind == "gzip" else 4)
+            feed.skip_zeros(1 if kind == "gzip" else 4, partial(self._spend, 0))
         magic = MAGIC[kind]
         return bool(magic) and feed.peek(6).startswith(magic)
 
@@ -161,7 +161,7 @@ class _Careful:
             self.feed.step = self._codec.feed
             return PIECE
         left = self._taken - self.feed.offset
-        self.feed.step = max(1, min(left, 4 << 10))
+        self.feed.step = max(1, min(left, 1 << 10))
         return max(1, min(self._given - self.out, PIECE))
 
     def fresh(self, piece: bytes) -> bytes:
@@ -225,9 +225,10 @@ class _Feed:
             self._back += bytes(piece)
         return self._back[:count]
 
-    def skip_zeros(self, unit: int) -> None:
+    def skip_zeros(self, unit: int, tick: Callable[[], None]) -> None:
         """Go over zero bytes, `unit` at a time."""
         while data := bytes(self.take()):
+            tick()
             rest = data.lstrip(b"\0")
             skipped = (len(data) - len(rest)) // unit * unit
             if rest or skipped < len(data):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from safemodel.report.model import Report
 
 # Formats of which the first that fits is the one, and formats that are one to who is told of them.
-_FAMILIES: Final = (PICKLES, PROTOBUFS, TEXTS)
+_FAMILIES: Final = (PICKLES, PROTOBUFS, TEXTS, ("zstd", "lz4"))
 _LARGE: Final = 64 << 20
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from safemodel.errors import LegacyError
+from safemodel.errors import DamagedError, LegacyError
 from safemodel.legacy.compressed import Inflated
 from safemodel.legacy.content import Stream
 from safemodel.limits import MIB
@@ -47,8 +47,8 @@ class Compressed:
         if not inflated.ended and inflated.error is None:
             _finish(inflated)
         if inflated.error is not None:
-            if self._weak and not known:
-                return False
+            if self._weak and not known and isinstance(inflated.error, DamagedError):
+                return False  # noise that begins like a stream of this kind
             scope.unread(inflated.error)
         elif inflated.trailing is not None:
             _behind(self._kind, content, inflated.trailing, scope)

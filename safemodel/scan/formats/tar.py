@@ -38,7 +38,9 @@ class Kind(Protocol):
 def scan(content: Content, scope: Scope) -> bool:
     first = tar.parse_header(bytes(content.head(BLOCK)).ljust(BLOCK, b"\0"), 0)
     if first is None:
-        return False
+        if bytes(content.head(BLOCK))[257:262] != b"ustar":
+            return False
+        raise DamagedError("begins as a tar archive does, with a damaged header", offset=0)
     if not isinstance(content, View) and first.name.removeprefix("./") in _KIND_NAMES:
         content = View(content.view())
     _Tar(content, scope).scan()

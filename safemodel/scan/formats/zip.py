@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from safemodel.errors import DamagedError, LegacyError
 from safemodel.legacy.content import View
+from safemodel.legacy.member_names import shown
 from safemodel.legacy.zip import parse_zip
 from safemodel.limits import MIB
 from safemodel.report.model import Severity
-from safemodel.scan.formats.zip_archive import ZipArchive
+from safemodel.scan.formats.zip_archive import Member, ZipArchive
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content
@@ -113,10 +114,12 @@ def _report(facts: ZipFacts, scope: Scope, *, embedded: bool) -> None:
 def _scan_member(archive: ZipArchive, member: ZipMember, scope: Scope) -> None:
     try:
         content = archive.content(member)
+        if isinstance(content, View) and content.size <= _CHECKED:
+            archive.check(member, content.data)
+        scope.scan(member.name, content)
+        if isinstance(content, Member):
+            content.finish()
     except LegacyError as error:
+        error.place = shown(member.name)
         error.offset = member.header_offset
         scope.unread(error)
-        return
-    if isinstance(content, View) and content.size <= _CHECKED:
-        archive.check(member, content.data)
-    scope.scan(member.name, content)

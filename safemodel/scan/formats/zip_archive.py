@@ -22,6 +22,7 @@ from safemodel.limits import MIB
 
 if TYPE_CHECKING:
     from safemodel.legacy.codecs import Decoder
+    from safemodel.legacy.compressed import Inflated
     from safemodel.legacy.zip import ZipFacts, ZipMember
     from safemodel.scan.scope import Scope
 
@@ -39,6 +40,33 @@ _METHODS: Final = {
     98: "PPMd",
     99: "AES encryption",
 }
+
+
+class Member(Stream):
+    """The content of a compressed member."""
+
+    __slots__ = ("_inflated",)
+
+    def __init__(
+        self,
+        pieces: Callable[[], Iterator[bytes]],
+        inflated: Inflated,
+        hold: Callable[[int], None],
+    ) -> None:
+        super().__init__(pieces, hold=hold)
+        self._inflated = inflated
+
+    def finish(self) -> None:
+        """Read to the end, if nobody did: what is wrong there has to be said, too.
+
+        Raises:
+            LegacyError: damaged, or beyond a budget.
+        """
+        if self._inflated.error is not None:
+            raise self._inflated.error
+        if not self._inflated.ended:
+            for _ in self.pieces():
+                pass
 
 
 class ZipArchive:
@@ -70,7 +98,7 @@ class ZipArchive:
         """Every member that some reader takes for `name`: duplicates, other case, unlisted."""
         return tuple(self._alike.get(folded(name), ()))
 
-    def content(self, member: ZipMember) -> View | Stream:
+    def content(self, member: ZipMember) -> View | Member:
         """The bytes of a member: random access where stored, a stream where compressed.
 
         A CRC-32 or size that is wrong is a finding (SM409), once all has been read.
@@ -79,9 +107,7 @@ class ZipArchive:
             UnreadableError: encrypted, or a method for which there is no decoder.
         """
         if member.encrypted:
-            raise UnreadableError(
-                f"{shown(member.name)} is encrypted", hint="decrypt the archive, then scan it again"
-            )
+            raise UnreadableError("is encrypted", hint="decrypt the archive, then scan it again")
         data = self.data[member.data_offset : member.data_offset + member.compressed]
         if member.method == _STORED:
             return View(data)
@@ -89,10 +115,11 @@ class ZipArchive:
         if kind is None:
             word = _METHODS.get(member.method, f"method {member.method}")
             raise UnreadableError(
-                f"{shown(member.name)} is compressed with {word}",
+                f"is compressed with {word}",
                 hint="unpack the archive, then scan what was in it",
             )
-        return Stream(self._pieces(member, kind, data), hold=self._scope.budget.hold)
+        inflated = self._inflated(member, kind, data)
+        return Member(self._pieces(member, inflated), inflated, self._scope.budget.hold)
 
     def read(self, member: ZipMember, limit: int = MAX_READ) -> bytes:
         """All bytes of a member.
@@ -120,15 +147,14 @@ class ZipArchive:
         """Compare the CRC-32 of a stored member, given all its bytes."""
         self._compare(member, _crc32(data, 0), len(data))
 
-    def _pieces(
-        self, member: ZipMember, kind: str, data: memoryview
-    ) -> Callable[[], Iterator[bytes]]:
+    def _inflated(self, member: ZipMember, kind: str, data: memoryview) -> Inflated:
         from safemodel.legacy.compressed import Inflated
 
         make = partial(_zip_lzma, data) if member.method == _LZMA else None
         start = _lzma_start(data) if member.method == _LZMA else 0
-        inflated = Inflated(kind, View(data[start:]), self._scope.budget.inflate, make=make)
+        return Inflated(kind, View(data[start:]), self._scope.budget.inflate, make=make)
 
+    def _pieces(self, member: ZipMember, inflated: Inflated) -> Callable[[], Iterator[bytes]]:
         def pieces() -> Iterator[bytes]:
             crc32 = size = 0
             for piece in inflated.pieces():
@@ -140,7 +166,7 @@ class ZipArchive:
                 self._scope.find(
                     "SM411",
                     f"{shown(member.name)}: bytes behind the end of its compressed data",
-                    offset=member.data_offset + start + inflated.trailing,
+                    offset=member.data_offset,
                 )
 
         return pieces

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from safemodel.legacy.pickle_facts import Global, Instance, Items, Pairs
 from safemodel.scan.evidence import bounded, describe
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from safemodel.scan.names.entry import Entry
     from safemodel.scan.sightings import Sightings, Verdict
 
+MAX_DEPTH: Final = 8  # of functions that call functions for the pickle
+
 
 class Calls:
     """Judges the calls of one pickle.
@@ -27,6 +29,7 @@ class Calls:
 
     def __init__(self, sightings: Sightings, lookup: Callable[[str, str], Entry | None]) -> None:
         self.nested: list[Nested] = []
+        self._depth = 0
         self._sightings = sightings
         self._lookup = lookup
 
@@ -99,9 +102,14 @@ class Calls:
             return "" if entry.role == use else why
         if type(arguments) is not Items or arguments.kind not in ("tuple", "list"):
             return "with arguments that are no tuple"
+        if self._depth >= MAX_DEPTH:
+            return "too many times in one another"
         schema = entry.new if use == "new" else entry.call
         inner = Instance(found, arguments, None, found.offset, "REDUCE")
-        return self._refused(inner, entry, schema, arguments)
+        self._depth += 1
+        why = self._refused(inner, entry, schema, arguments)
+        self._depth -= 1
+        return why
 
     def _no_class(self, found: Global, why: str) -> str:
         verdict = self._sightings.verdict(found)
@@ -125,7 +133,7 @@ class Calls:
         return True
 
     def _computed_callee(self, result: Instance) -> None:
-        if self._is_newobj_ex(result):
+        if self._is_partial(result):
             return
         shown = describe(result.callee)
         self._sightings.harmful = True
@@ -136,10 +144,10 @@ class Calls:
             evidence=(("callee", shown), ("arguments", describe(result.arguments))),
         )
 
-    def _is_newobj_ex(self, result: Instance) -> bool:
-        """Whether it is how protocols 2 and 3 write NEWOBJ_EX for a class that is known.
+    def _is_partial(self, result: Instance) -> bool:
+        """Whether a partial of something known is called, with nothing more, in a known use.
 
-        That is `partial(cls.__new__, cls, *args, **kwargs)()`.
+        Protocols 2 and 3 write NEWOBJ_EX so: `partial(cls.__new__, cls, *args, **kwargs)()`.
         """
         made = result.callee
         if type(made) is not Instance or made_by(made) != "functools.partial":
@@ -148,17 +156,22 @@ class Calls:
         if type(state) is not Items or state.count != 4 or type(arguments) is not Items:
             return False
         function, inner = resolve(state.items[0]), state.items[1]
-        if function is None or not function.name.endswith(".__new__") or arguments.count:
+        if function is None or arguments.count or type(inner) is not Items:
             return False
-        if type(inner) is not Items or not inner.items or not inner.complete:
-            return False
+        if function.name.endswith(".__new__"):
+            return self._is_new(function, inner)
+        entry = self._lookup(function.module, function.name)
+        call = Instance(function, inner, state.items[2], function.offset, "REDUCE")
+        return entry is not None and not self._refused(call, entry, entry.call, inner)
+
+    def _is_new(self, function: Global, arguments: Items) -> bool:
         owner = Global(
             function.module, function.name.removesuffix(".__new__"), function.offset, "REDUCE"
         )
-        first = resolve(inner.items[0])
+        first = resolve(arguments.items[0]) if arguments.items and arguments.complete else None
         if first is None or self._permits(owner, None, "class"):
             return False
-        rest = Items("tuple", inner.items[1:], inner.count - 1)
+        rest = Items("tuple", arguments.items[1:], arguments.count - 1)
         return not self._permits(first, rest, "new")
 
     def given(self, target: Instance) -> tuple[Verdict, Entry] | None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 from safemodel.errors import BudgetError, LegacyError, UnreadableError
 from safemodel.legacy.content import Stream, View
 from safemodel.legacy.pickle_facts import Blob, Global, Instance, Items
+from safemodel.scan.values import made_by
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content
     from safemodel.legacy.pickle_facts import Value
     from safemodel.scan.scope import Scope
 
+_UNICODE: Final = b"V"
 _PIECE: Final = 1 << 20
 _EVERYTHING: Final = 1 << 62
 
@@ -58,8 +60,20 @@ class Nested:
             raise UnreadableError("unpickles bytes that are not at hand", offset=self.offset)
         inner = section(content, value.offset, value.size)
         if value.kind == "str":
-            return View(_latin1(str(inner.view(), "utf-8", "surrogatepass"), self.offset))
+            return View(_latin1(self._text(content, inner, value), self.offset))
         return inner
+
+    def _text(self, content: Content, inner: Content, value: Blob) -> str:
+        """Text is UTF-8, but for the opcode UNICODE of protocol 0, the byte before it.
+
+        Where another opcode has the text, that byte is the last of its size, and it is smaller.
+        """
+        before = bytes(section(content, value.offset - 1, 1).view())
+        encoding = "raw-unicode-escape" if before == _UNICODE else "utf-8"
+        try:
+            return str(inner.view(), encoding, "surrogatepass" if encoding == "utf-8" else "strict")
+        except UnicodeDecodeError:
+            raise UnreadableError("text that is none", offset=self.offset) from None
 
 
 def _latin1(text: str, offset: int) -> bytes:
@@ -74,6 +88,9 @@ def literal_bytes(value: Value) -> bytes | str | Blob | None:
 
     Protocols below 3 have no opcode for bytes: they are text that `_codecs.encode` is called with.
     """
+    if isinstance(value, Instance) and made_by(value) == "_io.BytesIO":
+        state = value.state
+        value = state.items[0] if isinstance(state, Items) and state.items else None
     if isinstance(value, bytes | Blob):
         return value
     if isinstance(value, Instance) and isinstance(value.arguments, Items):

@@ -18,6 +18,7 @@ Known: TypeAlias = "Callable[[str, str], Entry | None]"
 Match: TypeAlias = "Callable[[Value, Known], bool]"
 
 MAX_CONTAINERS: Final = 1000  # in one argument that must be plain
+MAX_DOTS: Final = 8  # of a name
 
 # What makes bytes where a protocol has no opcode for them.
 _BYTES_MAKERS: Final = frozenset({"_codecs.encode", "builtins.bytes", "builtins.bytearray"})
@@ -38,7 +39,7 @@ def made_by(value: Instance) -> str:
     return name
 
 
-def resolve(callee: Value) -> Global | None:
+def resolve(callee: Value, depth: int = 0) -> Global | None:
     """The global that something is, if that is certain; None if it is only known at load.
 
     Besides a global itself that is `getattr(global, "name")`, which is how protocols below 4 write
@@ -55,7 +56,7 @@ def resolve(callee: Value) -> Global | None:
     name = callee.callee.full_name
     items = callee.arguments.items
     if name == "builtins.getattr" and len(items) == 2 and type(items[1]) is str:
-        owner = resolve(items[0])
+        owner = resolve(items[0], depth + 1) if depth < MAX_DOTS else None
         if owner is not None:
             return Global(owner.module, f"{owner.name}.{items[1]}", callee.offset, "REDUCE")
     elif name == "dill._dill._load_type" and len(items) == 1:

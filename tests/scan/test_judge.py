@@ -485,6 +485,26 @@ def test_shared_containers_do_not_explode() -> None:
     assert time.perf_counter() - start < 2
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        p.name("builtins", "str") + p.put(0) + p.POP
+        + (GETATTR + p.get(0) + p.text("x") + b"\x86R" + p.put(0) + p.POP) * 3000
+        + p.get(0) + p.NOTHING + p.REDUCE,
+        p.values() + p.put(0) + p.POP
+        + (
+            b"(" + p.name("torch._tensor", "_rebuild_from_type_v2") + p.name("torch", "Tensor")
+            + p.get(0) + p.NONE + b"t" + p.put(0) + p.POP
+        ) * 3000
+        + p.name("torch._tensor", "_rebuild_from_type_v2") + p.get(0) + p.REDUCE,
+        p.make(p.name("_io", "BytesIO")) + p.put(0) + p.get(0) + p.NONE + p.NONE + b"\x87b0"
+        + p.call(p.name("torch.storage", "_load_from_bytes"), p.get(0)),
+    ],
+)  # fmt: skip
+def test_long_chains_are_cut(body: bytes) -> None:
+    assert p.worst(p.whole(body)) >= HIGH
+
+
 def test_an_opcode_budget_is_a_finding() -> None:
     data = pickle.dumps([[i] for i in range(200_000)])
     _, findings = p.scan(data, limits=Limits(opcodes=1000))

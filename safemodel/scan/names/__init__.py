@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from safemodel.scan.names.entry import Danger, Entry
-from safemodel.scan.names.reading import read_dangerous, read_known
+from safemodel.scan.names.reading import PARTIAL, read_dangerous, read_known
 
 if TYPE_CHECKING:
     from safemodel.scan.policy import Policy
@@ -25,6 +25,7 @@ _FOLDER: Final = os.path.dirname(os.path.abspath(__file__))
 _KNOWN: Final = os.path.join(_FOLDER, "known")
 _STANDARD: Final = "python"  # the file of all modules of the standard library
 _SUFFIX: Final = ".names"
+_NOTHING: Final[dict[str, Entry]] = {}
 
 # Modules of Python 2 that have other names now: what asks for them is as suspicious.
 _PYTHON_2: Final = frozenset(
@@ -33,6 +34,7 @@ _PYTHON_2: Final = frozenset(
 
 # A file's names, by module. Shared: tables are read once in a process, and never changed.
 _packages: dict[str, dict[str, dict[str, Entry]]] = {}
+_partial: set[str] = set()  # files that do not have all the names that models use
 
 
 class Tables:
@@ -75,11 +77,11 @@ class Tables:
         package = self._package(module)
         if not package:
             return None
-        found = _packages.get(package)
-        if found is None:
-            found = _packages[package] = read_known(_read(_KNOWN, package + _SUFFIX))
-        names = found.get(module)
-        return None if names is None else names.get(name)
+        found = _load(package)
+        entry = found.get(module, _NOTHING).get(name)
+        if entry is None and "." in name:
+            entry = found.get("*", _NOTHING).get(name.rpartition(".")[2])
+        return entry
 
     def danger(self, module: str, name: str) -> Danger | None:
         """What a name that is known to be dangerous does; None if it isn't known.
@@ -112,8 +114,21 @@ class Tables:
         return entry is not None and entry.harmless
 
     def covers(self, module: str) -> bool:
-        """Whether there is a list of the names that models use from this module's package."""
-        return bool(self._package(module))
+        """Whether there is a list of all names that models use from this module's package."""
+        package = self._package(module)
+        if package:
+            _load(package)
+        return bool(package) and package not in _partial
+
+
+def _load(package: str) -> dict[str, dict[str, Entry]]:
+    found = _packages.get(package)
+    if found is None:
+        text = _read(_KNOWN, package + _SUFFIX)
+        found = _packages[package] = read_known(text)
+        if PARTIAL in text.splitlines():
+            _partial.add(package)
+    return found
 
 
 def _read(folder: str, name: str) -> str:

@@ -3,8 +3,10 @@
 Known good (`known/*.names`), one package in a file:
 
     @versions NAME 1.0 2.0      which versions the names were found with; for people
+    @partial                    models use other names of the package, too
     [package.module]            the names that follow are of this module; the same names may be in
     [old.module | new.module]   several
+    [*]                         the names that follow are methods of any class of the package
     class A B.C                 classes: made by NEWOBJ without arguments, or by copyreg; BUILD
     class(OPTIONS) A B          the same with options, separated by `;`:
         new SCHEMA                  arguments of NEWOBJ (see safemodel.scan.schema)
@@ -32,8 +34,11 @@ A line that begins with a space goes on with the one before. `#` begins a commen
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from safemodel.scan.names.entry import Danger, Entry
+
+PARTIAL: Final = "@partial"
 
 
 class TableError(ValueError):

@@ -17,9 +17,19 @@ from typing import TYPE_CHECKING, Final
 from safemodel.errors import BudgetError
 from safemodel.legacy import pickle_literal_ops, pickle_sites, pickle_stack_ops
 from safemodel.legacy import pickle_opcodes as op
-from safemodel.legacy.pickle_facts import Build, Failure, Stop
+from safemodel.legacy.pickle_facts import Build, Failure, Instance, Items, Pairs, Stop
 from safemodel.legacy.pickle_input import Input, StuckError
-from safemodel.legacy.pickle_state import BLOB, DEFAULT, LENGTH_BITS, POOLED, MachineLimits, State
+from safemodel.legacy.pickle_state import (
+    BLOB,
+    DEFAULT,
+    LENGTH_BITS,
+    LENGTH_MASK,
+    NO_ITEMS,
+    NO_PAIRS,
+    POOLED,
+    MachineLimits,
+    State,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -48,6 +58,10 @@ _LONG_BINGET: Final = op.LONG_BINGET
 _LONG_BINPUT: Final = op.LONG_BINPUT
 _MEMOIZE: Final = op.MEMOIZE
 _SHORT_BINUNICODE: Final = op.SHORT_BINUNICODE
+_NONE: Final = op.NONE
+_EMPTY_LIST: Final = op.EMPTY_LIST
+_EMPTY_DICT: Final = op.EMPTY_DICT
+_TUPLE2: Final = op.TUPLE2
 
 _TABLE: Final = {
     **pickle_literal_ops.HANDLERS,
@@ -91,6 +105,8 @@ def trace(
                     source.hand_over()
                     window = reader.window
                     source.take_over(window, (yield fact) or 0)
+                    if len(state.memo.objects) >= state.plenty and type(fact.target) is Instance:
+                        fact.target.state = state.lighter(fact.state)
                 else:
                     yield fact
             if state.failing is not None:
@@ -124,6 +140,7 @@ def _run(state: State) -> tuple[Fact, ...]:
     chunk, pos, push = source.chunk, source.pos, stack.append
     safe = len(chunk) - _MARGIN
     pooled = POOLED if memo.dense and not state.values else -1
+    plenty = state.plenty
     facts: tuple[Fact, ...] | None = None
     done = merged = 0
     try:
@@ -178,22 +195,51 @@ def _run(state: State) -> tuple[Fact, ...]:
                 pos += 9
                 continue
             elif code == _MEMOIZE:
-                if stack and memo.dense:
+                if stack and memo.dense and len(objects) < plenty:
                     objects.append(stack[-1])
                     entries.append(-1 - len(objects))
                     pos += 1
                     continue
+            elif code == _NONE:
+                push(None)
+                pos += 1
+                continue
+            elif code == _EMPTY_LIST:
+                push(Items("list", NO_ITEMS, 0))
+                pos += 1
+                continue
+            elif code == _EMPTY_DICT:
+                push(Pairs(NO_PAIRS, 0))
+                pos += 1
+                continue
+            elif code == _TUPLE2:
+                if len(stack) > 1:
+                    items = stack[-2:]
+                    del stack[-2:]
+                    push(Items("tuple", items, 2))
+                    pos += 1
+                    continue
             elif code == _BINGET or code == _LONG_BINGET:  # noqa: SIM109
                 index = chunk[pos + 1] if code == _BINGET else _UINT(chunk, pos + 1)[0]
-                if index < len(entries) and entries[index] < -1:
-                    push(objects[-2 - entries[index]])
-                    pos += 2 if code == _BINGET else 5
-                    continue
+                if index < len(entries):
+                    entry = entries[index]
+                    if entry < -1:
+                        push(objects[-2 - entry])
+                        pos += 2 if code == _BINGET else 5
+                        continue
+                    if entry != -1:
+                        start = entry >> LENGTH_BITS
+                        push(pool[start : start + (entry & LENGTH_MASK)].decode())
+                        pos += 2 if code == _BINGET else 5
+                        continue
 
             state.stack = stack
-            source.pos = pos
             state.at = source.base + pos
-            code = source.take(1)[0]
+            if code == _FAR:
+                source.pos = pos
+                code = source.take(1)[0]
+            else:
+                source.pos = pos + 1
             handler = _HANDLERS[code]
             if handler is None:
                 raise StuckError(f"no opcode {code:#04x}")

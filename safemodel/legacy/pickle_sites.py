@@ -25,7 +25,7 @@ from safemodel.legacy.pickle_facts import (
 from safemodel.legacy.pickle_input import StuckError
 from safemodel.legacy.pickle_literal_ops import line_of, signed_of
 from safemodel.legacy.pickle_names import MAPPED_BELOW, from_python2
-from safemodel.legacy.pickle_state import KEEP, OPAQUE, check_hashable
+from safemodel.legacy.pickle_state import KEEP, MAX_BESIDES, OPAQUE, check_hashable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,6 +195,8 @@ def build(state: State) -> tuple[Fact, ...]:
         if type(target) is Instance:
             again = target.state is not None
             target.state = value
+        if type(value) is Pairs and len(value.items) > MAX_BESIDES and not state.values:
+            state.source.odd("a state of too many attributes", state.at, ambiguous=True)
         return (Build(target, value, state.at, state.source.offset, again),)
     _build_plain(state, value)
     return ()
@@ -210,7 +212,9 @@ def _build_plain(state: State, value: Value) -> None:
     if type(value) is Items and value.kind == "tuple" and value.count == 2:
         value, slots = value.items
         has_slots = True
-    if state.c:
+    if type(value) is Items and value is state.unknown.get("tuple"):
+        nothing = True
+    elif state.c:
         nothing = value is None or type(value) in OPAQUE
         if has_slots:
             nothing = nothing and (type(slots) is Pairs or type(slots) in OPAQUE)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def empty_tuple(state: State) -> None:
-    state.stack.append(Items("tuple", NO_ITEMS, 0))
+    state.stack.append(state.nothing)
 
 
 def empty_list(state: State) -> None:
@@ -134,24 +134,19 @@ def put(state: State) -> None:
         raise StuckError("negative PUT argument")
     if index >= MAX_MEMO_INDEX and state.c:
         raise StuckError("a memo index that is too large")
-    _put(state, index)
+    state.remember(index)
 
 
 def binput(state: State) -> None:
-    _put(state, state.source.take(1)[0])
+    state.remember(state.source.take(1)[0])
 
 
 def long_binput(state: State) -> None:
-    _put(state, int.from_bytes(state.source.take(4), "little"))
+    state.remember(int.from_bytes(state.source.take(4), "little"))
 
 
 def memoize(state: State) -> None:
-    _put(state, len(state.memo))
-
-
-def _put(state: State, index: int) -> None:
-    if state.memo.put(index, state.stack[-1]):
-        state.source.odd(f"memo entry {index} is replaced", state.at)
+    state.remember(len(state.memo))
 
 
 HANDLERS: Final[dict[int, Handler]] = {

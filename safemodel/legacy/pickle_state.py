@@ -31,6 +31,8 @@ LENGTH_MASK: Final = (1 << LENGTH_BITS) - 1
 _EMPTY: Final = -1
 _MAX_GAPS: Final = 1024
 MAX_MEMO_INDEX: Final = (1 << 63) // 16  # the C unpickler's array of twice as many pointers
+MAX_BESIDES: Final = 100_000  # pairs of an incomplete dictionary that are kept all the same
+PLENTY: Final = 200_000  # memoized values, after which containers are only remembered as such
 _LOOK_INTO: Final = 64  # tuples of a key that are looked into
 
 OPAQUE: Final = frozenset({Global, Instance, Persistent, Extension})
@@ -183,11 +185,14 @@ class State:
         "keep",
         "limits",
         "memo",
+        "nothing",
         "opcodes",
+        "plenty",
         "proto",
         "source",
         "stack",
         "start",
+        "unknown",
         "value",
         "values",
     )
@@ -201,6 +206,9 @@ class State:
         self.values = values
         self.keep = sys.maxsize if values else KEEP
         self.blob = BLOB_VALUES if values else BLOB
+        self.plenty = sys.maxsize if values else PLENTY
+        self.nothing = Items("tuple", NO_ITEMS, 0)  # the empty tuple, which is always the same
+        self.unknown: dict[str, Value] = {}
         self.stack: list[Value] = []
         self.below: list[list[Value]] = []
         self.memo = Memo(limits.memo)
@@ -235,6 +243,32 @@ class State:
         self.stack = self.below.pop()
         self._buried -= len(self.stack)
         return found
+
+    def remember(self, index: int) -> None:
+        """Put the top of the stack into the memo."""
+        top = self.stack[-1]
+        if len(self.memo.objects) >= self.plenty:
+            top = self.lighter(top)
+        if self.memo.put(index, top):
+            self.source.odd(f"memo entry {index} is replaced", self.at)
+
+    def lighter(self, value: Value) -> Value:
+        """What stands in for a container where there are too many: one whose items are unknown.
+
+        A pickle of a million small objects has a memo entry for each of their parts, and looks
+        into hardly one of them again.
+        """
+        kind = value.kind if type(value) is Items else "dict" if type(value) is Pairs else None
+        if kind is None:
+            return value
+        if kind not in self.unknown:
+            many = KEEP + 1
+            self.unknown[kind] = (
+                Pairs(NO_PAIRS, many, False)
+                if kind == "dict"
+                else Items(kind, NO_ITEMS, many, False)
+            )
+        return self.unknown[kind]
 
     def check(self) -> None:
         """Raise `StuckError` if the stack, the memo or the memory in use is beyond its limit."""
@@ -273,7 +307,8 @@ class State:
         if len(values) // 2 > room:
             target.complete = False
             first = 2 * max(room, 0)
-            if not _CALLABLES.isdisjoint(map(type, values[first + 1 :: 2])):
+            few = len(target.items) <= MAX_BESIDES
+            if few and not _CALLABLES.isdisjoint(map(type, values[first + 1 :: 2])):
                 rest = zip(values[first::2], values[first + 1 :: 2], strict=True)
                 beyond = [
                     pair for pair in rest if type(pair[0]) is str and type(pair[1]) in _CALLABLES

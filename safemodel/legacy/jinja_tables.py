@@ -84,21 +84,21 @@ TESTS: Final = _words(
     """
 )
 
-# Names without underscores in front that lead from a value to code: frames, code objects, classes,
-# and what one calls at the end.
+# Names without underscores in front that lead from a value to code: frames, code objects, classes.
 GADGETS: Final = _words(
     """
-    Popen ag_await ag_code ag_frame breakpoint builtins check_call check_output co_code compile
-    cr_await cr_code cr_frame cr_origin eval exec execfile f_back f_builtins f_code f_globals
-    f_locals func_closure func_code func_defaults func_globals getattr getoutput
-    getstatusoutput gi_code gi_frame gi_yieldfrom import_module im_class im_func im_self
-    load_module mro popen system tb_frame tb_next
+    ag_await ag_code ag_frame co_code cr_await cr_code cr_frame cr_origin f_back f_builtins f_code
+    f_globals f_locals func_closure func_code func_defaults func_globals gi_code gi_frame
+    gi_yieldfrom im_class im_func im_self mro tb_frame tb_next
     """
 )
 # Called, these do what they are named for; as names of data they are common.
 GADGET_CALLS: Final = GADGETS | _words(
-    "connect environ file get_data loads open query read readlines remove rmdir run spawn unlink "
-    "urlopen write_text write"
+    """
+    Popen breakpoint builtins check_call check_output compile connect environ eval exec execfile
+    file get_data getattr getoutput getstatusoutput import_module load_module loads open popen query
+    read readlines remove rmdir run spawn system unlink urlopen write write_text
+    """
 )
 
 # Attributes that begin with two underscores, as they appear in strings of gadgets.

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import LegacyError
+from safemodel.legacy.jinja_tables import GADGET_CALLS, GADGETS
 from safemodel.report.model import Severity
 from safemodel.scan.templates import report_template
 
@@ -29,6 +30,7 @@ _TAG: Final = re.compile(rb"[!:]python/([a-z_/]+):?([\w.]*)")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _DIRECTIVE: Final = re.compile(rb"^%TAG\s+\S+\s+tag:yaml\.org,2002:", re.MULTILINE)
 _LOADER: Final = re.compile(rb"""["']?loader_module["']?\s*:\s*["']?([^\s"',}]{1,200})""")
+_COMMON: Final = GADGET_CALLS - GADGETS
 # Tags of plain values: they make nothing but what safe_load would make, or a tuple.
 _PLAIN: Final = frozenset(
     (
@@ -67,11 +69,16 @@ def _jinja(content: Content, scope: Scope) -> bool:
 
 
 def _report_gadgets(template: Template, scope: Scope) -> bool:
-    """Report what leads to Python's classes; whether anything does."""
+    """Report what leads to Python's classes; whether anything does.
+
+    Members with one underscore are common in templates of other kinds, and calls of any name.
+    """
     found = tuple(
         oddity
         for oddity in template.oddities
-        if oddity.kind.value == "gadget" and oddity.name.startswith("__")
+        if oddity.kind.value in ("gadget", "computed")
+        and oddity.name not in _COMMON
+        and (oddity.name[:1] != "_" or oddity.name[:2] == "__")
     )
     if found:
         report_template(replace(template, oddities=found), scope)

@@ -101,6 +101,14 @@ def test_a_changed_case_is_still_torchscript() -> None:
     assert worst(stream.getvalue()) is CRITICAL
 
 
+def test_the_first_torchscript_had_json() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as written:
+        written.writestr("m/model.json", "{}")
+        written.writestr("m/code/m.py", "x = torch.save(a, 'f')")
+    assert worst(stream.getvalue()) is CRITICAL
+
+
 def _script(module: Any) -> bytes:
     torch = pytest.importorskip("torch")
     stream = io.BytesIO()

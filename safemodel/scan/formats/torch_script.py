@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from safemodel.scan.scope import Scope
 
 _MARK: Final = "constants.pkl"
+_OLD_MARK: Final = "model.json"  # until PyTorch 1.3
 _BYTECODE: Final = "bytecode.pkl"
 _MAX_SOURCE: Final = 16 << 20
 _MAX_BYTECODE: Final = 64 << 20
@@ -67,7 +68,7 @@ class ScriptNames(Mapping[tuple[str, str], Entry]):
 def scan_zip(archive: ZipArchive, scope: Scope) -> frozenset[str] | None:
     """Judge code and pickles of a TorchScript archive."""
     root = root_of(archive)
-    if not root or not archive.alike(f"{root}/{_MARK}"):
+    if not root or not _is_script(archive, root):
         return None
     known = check_records(archive, root, scope)
     for member in archive.facts.members:
@@ -83,6 +84,15 @@ def scan_zip(archive: ZipArchive, scope: Scope) -> frozenset[str] | None:
             if name.endswith("/" + _BYTECODE):
                 _bytecode(archive, member, scope)
     return frozenset(known & archive.members.keys())
+
+
+def _is_script(archive: ZipArchive, root: str) -> bool:
+    if archive.alike(f"{root}/{_MARK}"):
+        return True
+    code = f"{root}/code/"
+    return bool(archive.alike(f"{root}/{_OLD_MARK}")) and any(
+        member.name.startswith(code) for member in archive.facts.members
+    )
 
 
 def _source(archive: ZipArchive, member: ZipMember, scope: Scope) -> None:

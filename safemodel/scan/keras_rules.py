@@ -177,16 +177,16 @@ class Judge:
         full = f"{module}.{found.name}"
         root = module.partition(".")[0]
         danger = self.scope.names.danger(module, found.name)
-        if danger is not None:
-            message = f"names {full}, which {danger.reason}"
-            self.report("SM202", message, found, Severity.CRITICAL)
-        elif root in PACKAGES or root == "tensorflow":
-            harm = _HARMFUL.get(found.name)
+        if root in PACKAGES or root == "tensorflow":
+            harm = danger.reason if danger is not None else _HARMFUL.get(found.name)
             if harm is not None:
                 message = f"names {full}, which {harm}"
                 self.report("SM203", message, found, Severity.CRITICAL)
             else:
                 self.report("SM203", f"names {full}, which is no part of a model", found)
+        elif danger is not None:
+            message = f"names {full}, which {danger.reason}"
+            self.report("SM202", message, found, Severity.CRITICAL)
         elif root in sys.stdlib_module_names or self.scope.names.covers(module):
             self.report("SM202", f"names {full}, which is not of Keras", found)
         elif what == "function" or not found.registered:

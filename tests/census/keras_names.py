@@ -21,8 +21,9 @@ from pathlib import Path
 ROOTS = frozenset(
     """AbstractRNNCell BaseOptimizer BaseRandomLayer Constraint Container Cross DTypePolicy
     Feature GradientSplit Initializer InputSpec KerasSaveable Layer LearningRateSchedule Loss
-    LossScale Metric Network Node Operation Optimizer OptimizerV2 Policy Quantizer QuantizationConfig
-    RandomGenerator Regularizer SeedGenerator Wrapper""".split()  # noqa: SIM905
+    LossScale Metric Network Node Operation Optimizer OptimizerV2 Policy Quantizer
+    QuantizationConfig RandomGenerator Regularizer SeedGenerator Wrapper Model Sequential
+    Functional""".split()  # noqa: SIM905
 )
 # Functions that a model may name: plain mathematics.
 PLAIN = "activations constraints initializers losses metrics ops quantizers regularizers"

@@ -27,7 +27,7 @@ ZIP_KINDS: Final[dict[str, tuple[str, ...]]] = {
     "skops": ("schema.json",),
     "torch_export": ("archive_format", "serialized_exported_program.json"),
     "torch_package": ("extern_modules", "manifest.json"),
-    "torch_script": ("constants.pkl",),
+    "torch_script": ("constants.pkl", "model.json"),
     "torch_zip": ("data.pkl",),
 }
 

@@ -144,15 +144,18 @@ class Reader:
 
     `position` is where parsers that share a reader hand it over to one another: an index in the
     window, moved by `peek`, `read` and `advance` alone. `error` is what ended a stream early.
+    `tick` is for parsers that go a long way without anybody looking at the clock: to be called now
+    and then, and it may raise `BudgetError`.
     """
 
-    __slots__ = ("_pieces", "base", "error", "position", "window")
+    __slots__ = ("_pieces", "base", "error", "position", "tick", "window")
 
     def __init__(self, window: memoryview, pieces: Iterator[bytes] | None = None) -> None:
         self.window = window
         self.base = 0
         self.position = 0
         self.error: LegacyError | None = None
+        self.tick: Callable[[], None] | None = None
         self._pieces = pieces
 
     @property

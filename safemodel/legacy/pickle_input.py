@@ -84,6 +84,8 @@ class Input:
         """Begin the chunk at the next byte, and make it `want` bytes or more if there are as many
         before the content or the frame ends; how many are at hand."""
         reader = self.reader
+        if reader.tick is not None:
+            reader.tick()
         reader.position += self.pos
         self.base += self.pos
         self.pos = 0

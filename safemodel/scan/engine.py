@@ -108,6 +108,9 @@ def scan_content(content: Content, scope: Scope, only: Sequence[str] | None) -> 
                 raise
             known = True
             scope.find("SM909", f"reading it as {name} failed with {type(error).__name__}")
+    if not (known or fitted) and scope.budget.seconds_left < 0:
+        known = True  # nobody can tell what it is in that time
+        scope.unread(BudgetError(f"took longer than {scope.budget.limits.seconds:g} seconds"))
     if only is None and len(fitted) > 1:
         _several(fitted, content, scope)
     return known or bool(fitted)

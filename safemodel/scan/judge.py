@@ -97,6 +97,7 @@ class Judge:
     Attributes:
         sightings: what was met, until it is reported.
         ambiguous: whether unpicklers disagree on how to go on somewhere.
+        exhausted: whether a budget ended it.
     """
 
     def __init__(self, scope: Scope, loader: Loader = PLAIN) -> None:
@@ -106,6 +107,7 @@ class Judge:
         self._failure: LegacyError | None = None
         self._facts: list[Fact] = []
         self.ambiguous = False
+        self.exhausted = False
         self.sightings = Sightings(self._lookup, scope.names)
         self._calls = Calls(self.sightings, self._lookup)
 
@@ -115,6 +117,7 @@ class Judge:
     def run(self, reader: Reader, *, dialect: Dialect = "c") -> Stop | Failure:
         """Judge every site up to the end of the pickle. Reports nothing yet."""
         self._reader = reader
+        reader.tick = self._scope.budget.check_time
         facts = trace(
             reader,
             dialect=dialect,
@@ -128,10 +131,12 @@ class Judge:
             end = self._follow(facts)
         except LegacyError as error:
             self._failure = error
+            self.exhausted = True
             return Failure(error.message, error.offset or 0, 0, budget=True)
         if isinstance(end, Failure):
             kind = BudgetError if end.budget else DamagedError
             self._failure = kind(end.message, offset=end.offset)
+            self.exhausted = end.budget and self._scope.budget.seconds_left < 0
         return end
 
     def _kept(self, facts: Generator[Fact, int | None, None]) -> Generator[Fact, int | None, None]:

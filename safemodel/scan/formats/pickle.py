@@ -182,7 +182,7 @@ def _plausible(judged: Judge, end: Stop | Failure, definite: bool, reader: Reade
     if definite or judged.harmful:
         return True
     if isinstance(end, Failure):
-        return False
+        return judged.exhausted
     try:
         if _ended(reader):
             return True

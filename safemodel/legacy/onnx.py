@@ -141,10 +141,8 @@ Fact = Operator | Function | External | Metadata | Oddity
 
 def is_onnx(data: memoryview) -> bool:
     """Whether the bytes are an ONNX model, or the beginning of one: by its graph or functions."""
-    first = -1
     try:
-        for number, wire, value, start, end in fields(data):
-            first = value if first < 0 and number == 1 and wire == VARINT else first
+        for number, wire, _, start, end in fields(data):
             if wire != BYTES:
                 continue
             if number == 7 and _is_graph(data, start, end):
@@ -156,7 +154,7 @@ def is_onnx(data: memoryview) -> bool:
     except DamagedError as error:
         # Cut off inside of the graph: behind its tag and length, all that is left is graph.
         at = error.offset or 0
-        if 0 < first < 1000 and bytes(data[at : at + 1]) == b"\x3a":
+        if bytes(data[at : at + 1]) == b"\x3a":
             size = bytes(data[at + 1 : at + 11])
             skip = next((n for n, byte in enumerate(size, 1) if byte < 0x80), len(size))
             return _is_graph(data, at + 1 + skip, len(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -292,3 +293,14 @@ def test_any_tree(tree: object) -> None:
 @given(st.text(alphabet="{}%!<>:/[]'\"\n -pythonagx._0~|", max_size=60))
 def test_any_text(text: str) -> None:
     assert not any(finding.rule == "SM909" for finding in scan(text).findings)
+
+
+def test_large_texts_in_streams_are_data() -> None:
+    """What is no configuration is gone over, not kept, and is not unread."""
+    for text in (b'{"a": "{{ b }}"}' + b" " * (1 << 20), b"{{ x }} !! python_function" * 100_000):
+        report = scan_bytes(gzip.compress(text), "file.gz")
+        assert (report.findings, report.status) == ((), Status.SCANNED)
+    config = json.dumps({"auto_map": {"AutoModel": "x.Y"}}).encode()
+    assert {f.rule for f in scan_bytes(gzip.compress(config), "file.gz").findings} == {"SM510"}
+    gadget = gzip.compress(GADGET.encode())
+    assert {f.rule for f in scan_bytes(gadget, "file.gz").findings} == {"SM501"}

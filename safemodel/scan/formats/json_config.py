@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from safemodel.errors import BudgetError, DamagedError, UnreadableError
 from safemodel.legacy import json_text
 from safemodel.scan import configs
-from safemodel.scan.formats.text import judge_also_as_template
+from safemodel.scan.formats.text import beginning, judge_also_as_template
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content
@@ -25,10 +25,7 @@ def scan(content: Content, scope: Scope) -> bool:
     """Scan a configuration."""
     if not json_text.looks_like_json(content.head(4096)):
         return False
-    try:
-        data = bytes(content.view()[: json_text.MAX_SIZE + 1])
-    except BudgetError:
-        return False  # no library reads a configuration of that size
+    data = beginning(content, json_text.MAX_SIZE)
     marked = _is_marked(data)
     if not marked and (len(data) > _SMALL or not _is_known(data)):
         return False

@@ -49,13 +49,27 @@ class Text:
         self.scan = scan
 
 
+def beginning(content: Content, limit: int) -> bytes:
+    """The first bytes of a content: all of it, where they are not more than `limit`.
+
+    Raises:
+        LegacyError: a stream ended early.
+    """
+    if content.size is not None:
+        return bytes(content.view()[: limit + 1])
+    reader = content.reader()
+    found = bytes(reader.peek(limit + 1))
+    if reader.error is not None:
+        raise reader.error
+    return found
+
+
 def _jinja(content: Content, scope: Scope) -> bool:
     from safemodel.legacy import jinja as parser
 
-    size = content.size
-    if size is not None and size > 4 * parser.MAX_SIZE:
+    raw = beginning(content, 4 * parser.MAX_SIZE)
+    if len(raw) > 4 * parser.MAX_SIZE:
         return False
-    raw = bytes(content.view())
     try:
         text = raw.decode("utf-8-sig")
         template = parser.read(text)
@@ -108,7 +122,7 @@ def _is_json(raw: bytes) -> bool:
 
 def _yaml(content: Content, scope: Scope) -> bool:
     """Look for tags that make Python objects, and for the loader of an MLflow model."""
-    data = bytes(content.view()[:MAX_YAML])
+    data = beginning(content, MAX_YAML)
     found = False
     for match in _DIRECTIVE.finditer(data):
         found = True

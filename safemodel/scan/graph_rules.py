@@ -220,6 +220,7 @@ class Judge:
         for name, number in fresh:
             wanted.setdefault(name, []).append(number)
         for graph in self.found.graphs:
+            self.scope.budget.check_time()
             for node in graph.nodes:
                 names = (*node.calls, node.operation) if node.calls else (node.operation,)
                 for name in names:
@@ -263,6 +264,7 @@ class Judge:
 
     def _origin(self, graph: Graph, user: Node, number: int, rule: str) -> None:
         """Report the input of a node, unless it is what a loader gives."""
+        self.scope.budget.check_time()
         name = self._input(user, number)
         if name is None:
             self.report(rule, f"{user.operation} without the name of a file", graph, user)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Arguments that some layer, tokenizer or preprocessor opens if they are text.
 _PATHS: Final = frozenset(
     {
+        "ckpt_to_load_from",
         "directory",
         "file_path",
         "filename",
@@ -32,6 +33,7 @@ _PATHS: Final = frozenset(
         "proto",
         "vocab_file",
         "vocabulary",
+        "vocabulary_file",
     }
 )
 _SCHEMES: Final = frozenset(
@@ -156,12 +158,11 @@ _SPECIAL: Final = {
 
 def _paths(config: dict[str, JsonValue], found: KerasObject, judge: Judge, *, known: bool) -> None:
     for key, value in config.items():
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or key == "name":
             continue
-        scheme = value.partition("://")[0]
         if key in _PATHS and not (key == "proto" and len(value) > _INLINE_PROTO):
             severity = Severity.HIGH if known else Severity.MEDIUM
-        elif len(scheme) < len(value) and scheme.lower() in _SCHEMES:
+        elif _leads_elsewhere(value):
             severity = Severity.MEDIUM
         else:
             continue
@@ -169,3 +170,11 @@ def _paths(config: dict[str, JsonValue], found: KerasObject, judge: Judge, *, kn
             continue
         message = f"the argument {key} of {found.name[:100]} is a path or address: {value[:200]!r}"
         judge.report("SM207", message, found, severity)
+
+
+def _leads_elsewhere(value: str) -> bool:
+    """Whether a text is an address or an absolute path, whatever the argument is called."""
+    scheme, found, _ = value.partition("://")
+    if found and scheme.lower() in _SCHEMES:
+        return True
+    return len(value) > 2 and (value.startswith(("/", "~/", "\\\\")) or value[1:3] == ":\\")

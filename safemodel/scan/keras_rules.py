@@ -51,6 +51,13 @@ _HARMFUL: Final = {
     "plot_model": "writes a file, and runs a program",
     "pip_install": "runs a program",
 }
+# What DenseFeatures of tf.keras 2 is made of (tensorflow.python.feature_column).
+_COLUMNS: Final = frozenset(
+    """BucketizedColumn CrossedColumn EmbeddingColumn HashedCategoricalColumn
+    IdentityCategoricalColumn IndicatorColumn NumericColumn SequenceCategoricalColumn
+    SequenceNumericColumn SharedEmbeddingColumn VocabularyFileCategoricalColumn
+    VocabularyListCategoricalColumn WeightedCategoricalColumn""".split()  # noqa: SIM905
+)
 _PYTHON: Final = frozenset({"builtins", "__builtin__"})
 
 
@@ -118,7 +125,8 @@ class Judge:
     def _class(self, found: KerasObject) -> None:
         module = canonical(found.module)
         if module is None:
-            if _bare(found.name) not in tables.keras_anywhere("class"):
+            name = _bare(found.name)
+            if name not in tables.keras_anywhere("class") and name not in _COLUMNS:
                 self._without_module(found)
                 return
         elif found.name in tables.keras("function").get(module, ()):

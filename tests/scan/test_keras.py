@@ -109,6 +109,7 @@ def test_old_models_are_quiet() -> None:
     layers = [
         {"class_name": "Dense", "config": {"units": 1, "activation": "linear"}},
         {"class_name": "Custom>Adam", "config": {}},
+        {"class_name": "NumericColumn", "config": {"key": "a/b", "shape": [1]}},
         {"class_name": "TFOpLambda", "config": {"name": "tf.nn.relu", "function": "nn.relu"}},
         {"class_name": "SlicingOpLambda", "config": {"function": "__operators__.getitem"}},
         {"class_name": "InstanceMethod", "config": {"method_name": "to_tensor"}},
@@ -215,6 +216,12 @@ EVIL: dict[str, tuple[str, Severity, Any]] = {
         HIGH,
         layer("BytePairTokenizer", {"vocabulary": "gs://b/v"}, "keras_hub.tokenizers"),
     ),
+    "column": (
+        "SM207",
+        HIGH,
+        {"class_name": "VocabularyFileCategoricalColumn", "config": {"vocabulary_file": "/x"}},
+    ),
+    "absolute": ("SM207", MEDIUM, layer("Dense", {"something": "/etc/passwd"})),
     "address": ("SM207", MEDIUM, layer("Dense", {"something": "https://example.com/x"})),
     "write_file": (
         "SM208",

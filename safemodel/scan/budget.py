@@ -15,7 +15,7 @@ from safemodel.errors import BudgetError
 from safemodel.limits import GIB, MIB
 
 MAX_HELD: Final = 384 * MIB  # of what came out of decompressors, at a time
-RELIEF: Final = 0.02  # seconds in which not more than some 200 MB are looked at
+RELIEF: Final = 0.005  # seconds in which not more than some 50 MB are looked at
 
 
 @dataclass(frozen=True, slots=True)

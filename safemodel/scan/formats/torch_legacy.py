@@ -63,6 +63,7 @@ class _File:
             self._scope.find("SM157", "has another protocol than 1001", offset=heads[0].end)
         self._pickle(self._storages.loader)
         for key in self._keys():
+            self._scope.budget.check_time()
             self._storage(key)
         start = self._reader.offset
         if self._reader.peek(1):

@@ -131,7 +131,7 @@ def _tensorflow_operation(config: dict[str, JsonValue], found: KerasObject, judg
 
 def _class_method(config: dict[str, JsonValue], found: KerasObject, judge: Judge) -> None:
     owner, method = config.get("cls_ref"), config.get("method_name")
-    if owner not in _TENSORS:
+    if not isinstance(owner, str) or owner not in _TENSORS:
         judge.report("SM208", f"a layer that calls {str(owner)[:100]}.{str(method)[:100]}", found)
 
 

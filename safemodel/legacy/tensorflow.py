@@ -190,7 +190,7 @@ class Reader:
                         arguments += [self._text(*one) for one in self.messages(first, last, 1)]
             elif number == 3:
                 nodes.append(self._node(here, after))
-        return Graph(name, tuple(arguments), tuple(nodes))
+        return Graph(name or "(no name)", tuple(arguments), tuple(nodes))
 
     def _part(self, start: int) -> None:
         self._count += 1

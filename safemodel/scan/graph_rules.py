@@ -98,7 +98,7 @@ class Judge:
         self.scope = scope
         self.functions = {graph.name: graph for graph in found.graphs if graph.name}
         self.assets = {asset.tensor.partition(":")[0] for asset in found.assets}
-        self.nodes: dict[str, dict[str, Node]] = {}
+        self.nodes: dict[int, dict[str, Node]] = {}  # by the identity of a graph
         # function -> numbers of the arguments that become names of files, with the rule
         self.sinks: dict[str, dict[int, str]] = {}
 
@@ -173,9 +173,9 @@ class Judge:
     # -- where the name of a file comes from
 
     def _by_name(self, graph: Graph) -> dict[str, Node]:
-        nodes = self.nodes.get(graph.name)
+        nodes = self.nodes.get(id(graph))
         if nodes is None:
-            nodes = self.nodes[graph.name] = {node.name: node for node in graph.nodes}
+            nodes = self.nodes[id(graph)] = {node.name: node for node in graph.nodes}
         return nodes
 
     def _input(self, node: Node, number: int) -> str | None:

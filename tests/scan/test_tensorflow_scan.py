@@ -236,6 +236,14 @@ def test_cycles_end() -> None:
     assert not rules(scan(saved([], [recursive])))
 
 
+def test_functions_with_one_name_or_none() -> None:
+    restore = node("RestoreV2", "r", ["x", "n", "n"])
+    evil = [constant("x", "/other/model"), restore]
+    for name in ("", "f"):
+        functions = [function(name, ["x"], [restore]), function(name, [], evil)]
+        assert set(rules(scan(saved([], functions)))) == {"SM305"}
+
+
 @pytest.mark.parametrize("name", ["/etc/passwd", "../../x", "a/../../x", "C:x", "gs://b/x", ""])
 def test_assets_that_lie_elsewhere(name: str) -> None:
     model = saved([node("Placeholder", "asset")], assets={"asset:0": name})

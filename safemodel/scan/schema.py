@@ -8,6 +8,8 @@ optional, `*` before the last one stands for any number. Types:
     'text' 7                        exactly this string or integer
     plain                           literals, and containers of nothing else
     any                             whatever the pickle made at sites of its own
+    iterable                        data, or what built-in types and functions iterate over
+    pairs                           the same, of pairs
     class  constant  known          a global that the tables know in that role; in any role
     harmless                        a global that is harmless under any use
     unknown                         a global that no table knows: that is a finding of its own

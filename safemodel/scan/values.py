@@ -24,6 +24,26 @@ MAX_DOTS: Final = 8  # of a name
 _BYTES_MAKERS: Final = frozenset({"_codecs.encode", "builtins.bytes", "builtins.bytearray"})
 
 
+# What can be iterated over without running anything but built-in code.
+_ITERABLES: Final = frozenset(
+    {
+        *_BYTES_MAKERS,
+        *(
+            f"builtins.{name}"
+            for name in ("dict", "enumerate", "filter", "frozenset", "iter", "list", "map")
+        ),
+        *(f"builtins.{name}" for name in ("range", "reversed", "set", "tuple", "zip")),
+        *(f"collections.{name}" for name in ("Counter", "OrderedDict", "defaultdict", "deque")),
+        *(f"itertools.{name}" for name in ("chain", "product", "repeat")),
+        "joblib.numpy_pickle.NumpyArrayWrapper",
+        "numpy._core.numeric._frombuffer",
+        "numpy.core.numeric._frombuffer",
+        "numpy.ndarray",
+        "sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper",
+    }
+)
+
+
 def made_by(value: Instance) -> str:
     """The name of the class or function that made an instance; "" where it is no plain name.
 
@@ -192,6 +212,19 @@ def is_named(value: Value, names: frozenset[str]) -> bool:
     return found is not None and found.full_name in names
 
 
+def _iterable(value: Value, known: Known) -> bool:
+    """Not an object of some library: iterating those runs methods over what is in their state."""
+    if type(value) is Instance:
+        return made_by(value) in _ITERABLES
+    return type(value) in (Items, Pairs, str, bytes, Blob)
+
+
+def _pairs(value: Value, known: Known) -> bool:
+    if type(value) is Items:
+        return all(_iterable(item, known) for item in value.items)
+    return _iterable(value, known)
+
+
 def _role(role: str) -> Match:
     """Whether something is a global in that role."""
 
@@ -236,6 +269,8 @@ WORDS: Final[dict[str, Match]] = {
     "class": _role("class"),
     "constant": _role("constant"),
     "known": _role("known"),
+    "iterable": _iterable,
+    "pairs": _pairs,
     "harmless": _role("harmless"),
     "unknown": _unknown,
 }

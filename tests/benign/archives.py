@@ -141,6 +141,14 @@ def containers(corpus: Corpus) -> None:
     inner = {"inner.zip": _zip(members, zipfile.ZIP_DEFLATED), "inner.tar.gz": gzip.compress(tar)}
     corpus.add("nested.zip", _zip(inner, zipfile.ZIP_DEFLATED), "pickle")
     corpus.add("nested.tar.gz", gzip.compress(_tar(inner, tarfile.GNU_FORMAT)), "pickle")
+    texts = {
+        "0.csv": b"a,b\n1,2\n",
+        "README.md": b"# A model\n\nPlease cite us.\n(See the paper.)\n",
+        "train.py": b"import os\n\n\ndef main():\n    print(os.getcwd())\n",
+        "old.pkl": pickle.dumps({"a": [1, 2.5, "x"]}, 0),
+    }
+    corpus.add("texts.zip", _zip(texts, zipfile.ZIP_STORED), "pickle")
+    corpus.add("texts.tar", _tar(texts, tarfile.USTAR_FORMAT), "pickle")
     corpus.add("empty.zip", _zip({}, zipfile.ZIP_STORED), "")
     torch_serve(corpus)
 
@@ -199,6 +207,6 @@ def strange_files(corpus: Corpus) -> None:
 
 GROUPS = {
     "own": Group(own, ("sklearn",), 10),
-    "containers": Group(containers, ("lz4", "zstandard", "torch", "safetensors", "sklearn"), 24),
+    "containers": Group(containers, ("lz4", "zstandard", "torch", "safetensors", "sklearn"), 27),
     "other files": Group(strange_files, (), 17),
 }

@@ -103,6 +103,10 @@ def keras_files(corpus: Corpus) -> None:
     corpus.add("config.json", models["dense"].to_json().encode(), "")
     for name in ("dense", "scheduled"):
         corpus.add(f"{name}.pkl", pickle.dumps(models[name]), "pickle")
+    two = {"models": [models["dense"], models["scheduled"]], "best": 1}
+    corpus.add("two.pkl", pickle.dumps(two), "keras_zip")
+    optimizers = [keras.optimizers.Adam(), keras.optimizers.SGD(0.1)]
+    corpus.add("optimizers.pkl", pickle.dumps(optimizers, 4), "keras_zip")
     for name in ("dense", "functional", "convolution", "attention", "text", "recurrent"):
         corpus.add(
             f"{name}-export", lambda p, m=models[name]: m.export(p, verbose=False), "saved_model"
@@ -240,6 +244,6 @@ def _from_sklearn(corpus: Corpus) -> None:
 
 
 GROUPS = {
-    "keras": Group(keras_files, ("keras", "tensorflow"), 48),
+    "keras": Group(keras_files, ("keras", "tensorflow"), 52),
     "onnx": Group(onnx_files, ("onnx", "skl2onnx"), 15),
 }

@@ -114,6 +114,7 @@ class _Parser:
         self.extents: dict[int, tuple[int, str]] = {}  # header offset -> end of member, name
         self.counts: dict[str, int] = {}
         self.known: set[tuple[object, ...]] = set()
+        self.headers = 0
         self.full = False
 
     def parse(self) -> ZipFacts:
@@ -201,9 +202,10 @@ class _Parser:
             self.odd("disagreement", f"{message} holds {found} in {at - start}", start)
 
     def _is_full(self, at: int) -> bool:
-        if not len(self.members) & 0x3FF:
+        self.headers += 1
+        if not self.headers & 0x3FF:
             self.tick()
-        if len(self.members) < MAX_MEMBERS:
+        if self.headers <= MAX_MEMBERS:
             return False
         if not self.full:
             self.full = True

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Formats of which the first that fits is the one, and formats that are one to who is told of them.
 _FAMILIES: Final = (PICKLES, PROTOBUFS, TEXTS, ("zstd", "lz4"))
 _LARGE: Final = 64 << 20
+_HASHED: Final = 8 << 20  # bytes between two looks at the clock
 
 
 def scan(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> Report:
@@ -65,6 +66,21 @@ def scan_bytes(
         budget.members,
         tuple(record.findings),
     )
+
+
+def digest(data: memoryview, seconds: float = DEFAULT_LIMITS.seconds) -> str | None:
+    """The SHA-256 of all bytes; None if that takes too long."""
+    import hashlib
+
+    budget = Budget(Limits(seconds=seconds), len(data), _relief(data))
+    hasher = hashlib.sha256()
+    try:
+        for at in range(0, len(data), _HASHED):
+            hasher.update(data[at : at + _HASHED])
+            budget.check_time()
+    except BudgetError:
+        return None
+    return hasher.hexdigest()
 
 
 def _relief(view: memoryview) -> Callable[[], None] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from safemodel.scan.walk import Item
 
 GRACE: Final = 5.0  # seconds beyond those that a scan counts itself
+
+_DIGEST: Final = 2.0  # seconds for a digest, when the scan took all there were
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,11 @@ class Scanner:
         return found
 
     def _fresh(self, data: memoryview, path: str) -> FileReport:
+        started = time.monotonic()
         found = engine.scan_bytes(data, path, limits=self.settings.limits, names=self._names)
         if found.sha256 is None and (found.findings or self.settings.digests):
-            import hashlib
-
-            found = replace(found, sha256=hashlib.sha256(data).hexdigest())
+            left = self.settings.limits.seconds - (time.monotonic() - started)
+            found = replace(found, sha256=engine.digest(data, max(left, _DIGEST)))
         return found
 
 

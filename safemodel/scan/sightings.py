@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_NAMES: Final = 10_000
 
 # What text that is no pickle may reach, too.
-_HARMLESS: Final = frozenset({"SM112", "SM115", "SM116"})
+_HARMLESS: Final = frozenset({"SM109", "SM112", "SM115", "SM116"})
 
 # Families whose calls do not by themselves run, read, write or connect.
 _LESSER: Final = frozenset({"gadget", "exhaust", "introspect", "process", "unpickle", "denied"})

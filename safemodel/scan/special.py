@@ -22,7 +22,7 @@ Permits: TypeAlias = "Callable[[Value, Value, str], str]"
 _ARGUMENTS: Final = "with arguments that it is not known to be harmless with"
 _COMPUTED: Final = "to get at an attribute when the pickle runs"
 
-# What `copyreg._reconstructor` makes from plain data: the immutable types, and dict and list.
+# What `copyreg._reconstructor` may have for a base: built-in types, which only take data over.
 _BASES: Final = frozenset(
     {
         "builtins.bool",
@@ -37,6 +37,7 @@ _BASES: Final = frozenset(
         "builtins.set",
         "builtins.str",
         "builtins.tuple",
+        "datetime.tzinfo",
     }
 )
 

@@ -237,14 +237,19 @@ class Reader:
         self.base += len(self.window)
         self.window = memoryview(b"")
         left = count - at_hand
-        for piece in self._pieces or ():
-            if len(piece) > left:
-                self.base += left
-                self.window = memoryview(piece)[left:]
-                return 0
-            left -= len(piece)
-            self.base += len(piece)
-            if not left:
-                return 0
+        try:
+            for piece in self._pieces or ():
+                if len(piece) > left:
+                    self.base += left
+                    self.window = memoryview(piece)[left:]
+                    return 0
+                left -= len(piece)
+                self.base += len(piece)
+                if not left:
+                    return 0
+        except LegacyError as error:
+            self.error = error
         self._pieces = None
-        raise DamagedError(f"ends {left} bytes before its content does", offset=self.base)
+        raise self.error or DamagedError(
+            f"ends {left} bytes before its content does", offset=self.base
+        )

@@ -153,10 +153,8 @@ class Input:
         self._step = _SMALL_CHUNK
         try:
             self.reader.advance(count)
-        except LegacyError as error:
-            raise StuckError(
-                error.message, truncated=True, budget=isinstance(error, BudgetError)
-            ) from None
+        except LegacyError:
+            raise self._ended() from None
         finally:
             self.base = self.reader.offset
 

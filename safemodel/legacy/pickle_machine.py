@@ -195,9 +195,13 @@ def _run(state: State) -> tuple[Fact, ...]:
                 pos += 9
                 continue
             elif code == _MEMOIZE:
-                if stack and memo.dense and len(objects) < plenty:
-                    objects.append(stack[-1])
-                    entries.append(-1 - len(objects))
+                if stack and memo.dense:
+                    top = stack[-1]
+                    if len(objects) >= plenty and (type(top) is Items or type(top) is Pairs):
+                        entries.append(state.light_entry(top))
+                    else:
+                        objects.append(top)
+                        entries.append(-1 - len(objects))
                     pos += 1
                     continue
             elif code == _NONE:

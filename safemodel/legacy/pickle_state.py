@@ -97,12 +97,13 @@ class Memo:
     each index: -1 for nothing, a smaller number for an object, otherwise the place in the pool.
     """
 
-    __slots__ = ("dense", "entries", "filled", "limit", "objects", "pool", "sparse")
+    __slots__ = ("dense", "entries", "filled", "limit", "objects", "pool", "shared", "sparse")
 
     def __init__(self, limit: int) -> None:
         self.entries = array("q")
         self.pool = bytearray()
         self.objects: list[Value] = []
+        self.shared: set[int] = set()  # entries that several indexes have
         self.sparse: dict[int, Value] = {}
         self.filled = 0  # while not dense
         self.dense = True  # no index was left out so far
@@ -156,7 +157,7 @@ class Memo:
 
     def _replace(self, index: int, value: Value) -> bool:
         entry = self.entries[index]
-        if entry < _EMPTY:
+        if entry < _EMPTY and entry not in self.shared:
             self.objects[_EMPTY - 1 - entry] = value
             return True
         self.objects.append(value)
@@ -176,6 +177,7 @@ class State:
     __slots__ = (
         "_blocks",
         "_buried",
+        "_light",
         "at",
         "below",
         "blob",
@@ -209,6 +211,7 @@ class State:
         self.plenty = sys.maxsize if values else PLENTY
         self.nothing = Items("tuple", NO_ITEMS, 0)  # the empty tuple, which is always the same
         self.unknown: dict[str, Value] = {}
+        self._light: dict[str, int] = {}
         self.stack: list[Value] = []
         self.below: list[list[Value]] = []
         self.memo = Memo(limits.memo)
@@ -251,6 +254,16 @@ class State:
             top = self.lighter(top)
         if self.memo.put(index, top):
             self.source.odd(f"memo entry {index} is replaced", self.at)
+
+    def light_entry(self, value: Items | Pairs) -> int:
+        """The memo entry of what stands in for a container; all of a kind share one."""
+        kind = value.kind if type(value) is Items else "dict"
+        entry = self._light.get(kind)
+        if entry is None:
+            self.memo.objects.append(self.lighter(value))
+            entry = self._light[kind] = _EMPTY - len(self.memo.objects)
+            self.memo.shared.add(entry)
+        return entry
 
     def lighter(self, value: Value) -> Value:
         """What stands in for a container where there are too many: one whose items are unknown.

@@ -86,6 +86,8 @@ class Teller:
         if value is None or isinstance(value, bool | str | bytes | float):
             return f"{type(value).__name__}:{value!r}"
         if isinstance(value, int):
+            if value.bit_length() > LONG:
+                return "int"
             return f"int:{value:x}"
         if isinstance(value, Blob):
             return value.kind

@@ -14,7 +14,7 @@ import sys
 
 EXTENSIONS = 40  # codes that are registered, from 1 on
 DEPTH = 4  # of arguments that are told
-LONG = 1000  # characters of a string that is not told
+LONG = 1000  # characters of a string, or bits of a number, that is not told
 
 events: list = []
 numbers: dict = {}
@@ -31,6 +31,8 @@ def describe(value: object, depth: int = DEPTH) -> str:
     kind = type(value)
     if kind in (str, bytes) and len(value) > LONG:  # type: ignore[arg-type]
         return kind.__name__
+    if kind is int and value.bit_length() > LONG:  # type: ignore[attr-defined]
+        return "int"
     if value is None or kind in (bool, int, str, bytes, float):
         return f"{kind.__name__}:{value!r}" if kind is not int else f"int:{value:x}"
     if kind is memoryview:

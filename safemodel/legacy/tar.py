@@ -179,6 +179,8 @@ class _Walk:
             kind = "sparse file"
         elif kind == "file" and header.kind == b"\0" and name.endswith("/"):
             kind = "folder"
+        if kind == "folder":
+            name = name.rstrip("/")
         size = self._size(header, pax, name)
         if kind in _EMPTY:
             if size:

@@ -196,7 +196,7 @@ class _Parser:
             self._listed(header, header.local + shift)
             at = header.stop
             found += 1
-        self.regions.append((start, at))
+        self.regions.append((start, min(at, stop)))
         if found != count or at != stop:
             message = f"a directory of {count} members and {stop - start} bytes"
             self.odd("disagreement", f"{message} holds {found} in {at - start}", start)
@@ -304,7 +304,7 @@ class _Parser:
         """Go over headers of a directory that no end record leads to; where they end."""
         at = start
         while (header := records.central(self.data, at, stop)) is not None:
-            at = header.stop
+            at = min(header.stop, stop)
         if at > start and self.regions:
             self.odd("gap", "a directory that no end record leads to", start)
         return at

@@ -146,7 +146,11 @@ def _zip64(data: memoryview, place: int, stop: int, cut: bool) -> Iterator[End]:
 
 
 def central(data: memoryview, at: int, stop: int) -> Header | None:
-    """The directory header at `at`; None where there is none that ends before `stop`."""
+    """The directory header at `at`; None where there is none.
+
+    Name and extra may be cut off by `stop`, where zipfile cuts them too: the header's own `stop` is
+    then behind it.
+    """
     if at + CENTRAL_SIZE > stop:
         return None
     values = _CENTRAL.unpack_from(data, at)
@@ -156,10 +160,8 @@ def central(data: memoryview, at: int, stop: int) -> Header | None:
     extra_at = name_at + values[10]
     comment_at = extra_at + values[11]
     end = comment_at + values[12]
-    if end > stop:
-        return None
-    name = bytes(data[name_at:extra_at])
-    extra = bytes(data[extra_at:comment_at])
+    name = bytes(data[name_at : min(extra_at, stop)])
+    extra = bytes(data[extra_at : min(comment_at, stop)])
     size, compressed, local = values[9], values[8], values[16]
     zip64 = _MAX32 in (size, compressed, local)
     if zip64:

@@ -51,6 +51,12 @@ class Guard:
         danger = self._tables.danger(module, name)
         if danger is not None:
             raise UsageError(f"{module}.{name} can't be allowed: it {danger.reason}")
+        known = self._tables.lookup(module, name)
+        if known is not None and not known.harmless:
+            raise UsageError(
+                f"{module}.{name} can't be allowed: it is harmless with some arguments only, and "
+                "the guard does not see them"
+            )
 
     def permits(self, module: str, name: str) -> bool:
         """Whether any use of the name is harmless."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from safemodel.legacy.pickle_facts import Global, Instance, Items, Pairs
-from safemodel.scan.values import DILL_TYPES, resolve
+from safemodel.scan.values import ARRAY_MAKERS, DILL_TYPES, resolve
 
 if TYPE_CHECKING:
     from safemodel.legacy.pickle_facts import Value
@@ -40,6 +40,9 @@ _BASES: Final = frozenset(
         "datetime.tzinfo",
     }
 )
+
+
+_ARRAYS: Final = frozenset({"numpy.ndarray", "numpy.matrix", "numpy.recarray"})
 
 
 def _newobj(items: list[Value], permits: Permits) -> str:
@@ -139,6 +142,24 @@ def _ufunc(items: list[Value], permits: Permits) -> str:
 SPECIAL: Final[dict[str, Callable[[list[Value], Permits], str]]] = {
     "@newobj": _newobj,
     "@newobj_ex": _newobj_ex,
+def _dill_array(items: list[Value], permits: Permits) -> str:
+    """`dill._dill._create_array(function, arguments, state, attributes)` calls the function.
+
+    Then it gives the array its state, and its `__dict__` the attributes: none here.
+    """
+    if len(items) != 4:
+        return _ARGUMENTS
+    function, arguments, attributes = resolve(items[0]), items[1], items[3]
+    if attributes is not None and (type(attributes) is not Pairs or attributes.count):
+        return _ARGUMENTS
+    if function is None or function.full_name not in ARRAY_MAKERS or type(arguments) is not Items:
+        return _ARGUMENTS
+    made = resolve(arguments.items[0]) if arguments.items else None
+    if made is None or made.full_name not in _ARRAYS:
+        return _ARGUMENTS
+    return permits(function, arguments, "call")
+
+
     "@reconstructor": _reconstructor,
     "@apply": _apply,
     "@getattr": _getattr,
@@ -148,3 +169,4 @@ SPECIAL: Final[dict[str, Callable[[list[Value], Permits], str]]] = {
     "@dill_type": _dill_type,
     "@dill_namedtuple": _dill_namedtuple,
 }
+    "@dill_array": _dill_array,

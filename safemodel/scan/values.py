@@ -134,10 +134,14 @@ RECONSTRUCTORS: Final = frozenset(
         "copyreg._reconstructor",
         "copyreg.__newobj__",
         "copyreg.__newobj_ex__",
-        "numpy.core.multiarray._reconstruct",
-        "numpy._core.multiarray._reconstruct",
+        *ARRAY_MAKERS,
     }
 )
+# Functions that make an empty array, which gets its content by a state.
+ARRAY_MAKERS: Final = frozenset(
+    {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
+)
+
 
 
 def _none(value: Value, known: Known) -> bool:

@@ -89,12 +89,17 @@ def scan(content: Content, scope: Scope) -> bool:
 
 
 def _report(facts: ZipFacts, scope: Scope, *, embedded: bool) -> None:
-    """The oddities as findings; around an archive in something else, gaps are that something."""
+    """The oddities as findings; around an archive in something else, gaps are that something.
+
+    So are members before the first that is listed: they are of another archive, in front of it,
+    such as in a pickle of two Keras models. No reader of ZIP comes to them there.
+    """
+    first = min((each.header_offset for each in facts.members if each.listed), default=0)
     if embedded:
         scope.find(
             "SM405",
-            f"a ZIP archive begins at byte {facts.prefix}, and readers of ZIP open it there",
-            offset=facts.prefix,
+            f"a ZIP archive begins at byte {first}, and readers of ZIP open it there",
+            offset=first,
             severity=Severity.LOW,
         )
     for oddity in facts.oddities:
@@ -102,7 +107,8 @@ def _report(facts: ZipFacts, scope: Scope, *, embedded: bool) -> None:
         if embedded and outside:
             continue
         same = oddity.kind == "duplicate" and oddity.message.endswith("the same content")
-        low = oddity.kind == "padding" or same
+        before = embedded and oddity.kind == "unlisted" and oddity.offset < first
+        low = oddity.kind == "padding" or same or before
         scope.find(
             _RULES[oddity.kind],
             oddity.message,

@@ -112,7 +112,7 @@ class Input:
     def _require(self, count: int, *, into: bool) -> None:
         """Get at least `count` bytes at hand, `pos` being 0."""
         at_hand = self.refill(count)
-        if at_hand < count and self.base + at_hand == self.frame_end:
+        if at_hand < count and self.frame_end < self.base + count:
             self._leave_frame(0 if into else at_hand)
             at_hand = self.refill(count)
         if at_hand < count:

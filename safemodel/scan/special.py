@@ -132,16 +132,6 @@ def _dill_namedtuple(items: list[Value], permits: Permits) -> str:
     return permits(Global(items[2], items[0], 0, "REDUCE"), None, "class")
 
 
-def _ufunc(items: list[Value], permits: Permits) -> str:
-    """`numpy.core._ufunc_reconstruct(module, name)` imports one and gets the other from it."""
-    if len(items) != 2 or type(items[0]) is not str or type(items[1]) is not str:
-        return _COMPUTED
-    return permits(Global(items[0], items[1], 0, "REDUCE"), None, "constant")
-
-
-SPECIAL: Final[dict[str, Callable[[list[Value], Permits], str]]] = {
-    "@newobj": _newobj,
-    "@newobj_ex": _newobj_ex,
 def _dill_array(items: list[Value], permits: Permits) -> str:
     """`dill._dill._create_array(function, arguments, state, attributes)` calls the function.
 
@@ -160,6 +150,16 @@ def _dill_array(items: list[Value], permits: Permits) -> str:
     return permits(function, arguments, "call")
 
 
+def _ufunc(items: list[Value], permits: Permits) -> str:
+    """`numpy.core._ufunc_reconstruct(module, name)` imports one and gets the other from it."""
+    if len(items) != 2 or type(items[0]) is not str or type(items[1]) is not str:
+        return _COMPUTED
+    return permits(Global(items[0], items[1], 0, "REDUCE"), None, "constant")
+
+
+SPECIAL: Final[dict[str, Callable[[list[Value], Permits], str]]] = {
+    "@newobj": _newobj,
+    "@newobj_ex": _newobj_ex,
     "@reconstructor": _reconstructor,
     "@apply": _apply,
     "@getattr": _getattr,
@@ -167,6 +167,6 @@ def _dill_array(items: list[Value], permits: Permits) -> str:
     "@methodcaller": _methodcaller,
     "@ufunc": _ufunc,
     "@dill_type": _dill_type,
+    "@dill_array": _dill_array,
     "@dill_namedtuple": _dill_namedtuple,
 }
-    "@dill_array": _dill_array,

@@ -128,6 +128,11 @@ DILL_TYPES: Final = {
     },
 }
 
+# Functions that make an empty array, which gets its content by a state.
+ARRAY_MAKERS: Final = frozenset(
+    {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
+)
+
 # Functions that make an instance of their first argument.
 RECONSTRUCTORS: Final = frozenset(
     {
@@ -137,11 +142,6 @@ RECONSTRUCTORS: Final = frozenset(
         *ARRAY_MAKERS,
     }
 )
-# Functions that make an empty array, which gets its content by a state.
-ARRAY_MAKERS: Final = frozenset(
-    {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
-)
-
 
 
 def _none(value: Value, known: Known) -> bool:

@@ -14,24 +14,26 @@ alone. docs/guard.md says what the guard can't see.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 from safemodel.errors import BlockedError
 from safemodel.guard import hook, loaders
-from safemodel.scan.policy import Policy
+from safemodel.scan import policy as policies
 
 __all__ = ["BlockedError", "GuardWarning", "active", "install"]
 
 GuardWarning = hook.GuardWarning
 Mode = Literal["enforce", "warn"]
+Path = str | os.PathLike[str]
 
 
 def install(
     mode: Mode = "enforce",
     *,
-    policy: Policy | None = None,
+    policy: Path | None = None,
     allow: Iterable[str] = (),
     scan: bool = True,
 ) -> None:
@@ -39,14 +41,14 @@ def install(
 
     Args:
         mode: `enforce` raises `BlockedError`, `warn` warns with `GuardWarning` and goes on.
-        policy: names that you know to be harmless (docs/policy.md).
+        policy: a file with names that you know to be harmless, or deny (docs/policy.md).
         allow: the same, as a list of classes: `mypackage.MyModel`.
         scan: whether files are scanned before joblib, torch, numpy, pandas and Keras load them.
 
     Raises:
-        UsageError: a mode or a name that makes no sense.
+        UsageError, SourceError: a mode, a name or a policy that makes no sense or can't be read.
     """
-    hook.add(hook.Guard(mode, policy, tuple(allow)))
+    hook.add(_guard(mode, policy, allow))
     if scan:
         loaders.wrap()
 
@@ -55,7 +57,7 @@ def install(
 def active(
     mode: Mode = "enforce",
     *,
-    policy: Policy | None = None,
+    policy: Path | None = None,
     allow: Iterable[str] = (),
     scan: bool = True,
 ) -> Iterator[None]:
@@ -63,7 +65,7 @@ def active(
 
     Inside of another guard both count: a name must be harmless for each.
     """
-    guard = hook.Guard(mode, policy, tuple(allow))
+    guard = _guard(mode, policy, allow)
     hook.add(guard)
     if scan:
         loaders.wrap()
@@ -71,3 +73,8 @@ def active(
         yield
     finally:
         hook.remove(guard)
+
+
+def _guard(mode: Mode, policy: Path | None, allow: Iterable[str]) -> hook.Guard:
+    known = None if policy is None else policies.load(os.fspath(policy))
+    return hook.Guard(mode, known, tuple(allow))

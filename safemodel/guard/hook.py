@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from types import FrameType
 from typing import Final
 
 from safemodel.errors import BlockedError, UsageError
 from safemodel.guard.processes import between_processes
 from safemodel.legacy.pickle_names import from_python2
 from safemodel.scan.names import Tables
-from safemodel.scan.policy import Policy
+from safemodel.scan.policy import Policy, allowing
 
 _EVENT: Final = "pickle.find_class"
 _MODES: Final = frozenset({"enforce", "warn"})
@@ -29,29 +28,23 @@ class GuardWarning(UserWarning):
 class Guard:
     """One guard: its mode and its tables."""
 
-    __slots__ = ("_known", "_tables", "mode")
+    __slots__ = ("_known", "mode", "tables")
 
     def __init__(self, mode: str, policy: Policy | None, allow: tuple[str, ...]) -> None:
         if mode not in _MODES:
             raise UsageError(f"a guard's mode is enforce or warn, and not {mode!r}")
         self.mode = mode
-        self._tables = Tables(policy)
+        self.tables = Tables(policy)
         self._known: set[tuple[str, str]] = set()
-        self._tables.harmless("builtins", "int")  # reads what the hook would have to read
-        for name in allow:
-            module, _, attribute = name.rpartition(".")
-            if not module:
-                raise UsageError(
-                    f"{name!r} is not the full name of a class", hint="write module.Class"
-                )
-            self._check_allowed(module, attribute)
-            self._known.add((module, attribute))
+        if allow:
+            allowed = allowing(policy, allow)
+            for module, name in allowed.allowed:
+                self._check_allowed(module, name)
+            self.tables = Tables(allowed)
+        self.tables.harmless("builtins", "int")  # reads what the hook would have to read
 
     def _check_allowed(self, module: str, name: str) -> None:
-        danger = self._tables.danger(module, name)
-        if danger is not None:
-            raise UsageError(f"{module}.{name} can't be allowed: it {danger.reason}")
-        known = self._tables.lookup(module, name)
+        known = self.tables.lookup(module, name)
         if known is not None and not known.harmless:
             raise UsageError(
                 f"{module}.{name} can't be allowed: it is harmless with some arguments only, and "
@@ -64,20 +57,18 @@ class Guard:
             return True
         # The event does not tell the protocol: the name must be harmless as it is, or be no name
         # of Python 3 at all and harmless as what Python 2 called so.
-        if self._tables.harmless(module, name) or self._harmless_in_python_2(module, name):
+        if self.tables.harmless(module, name) or self._harmless_in_python_2(module, name):
             self._known.add((module, name))
             return True
         return False
 
     def _harmless_in_python_2(self, module: str, name: str) -> bool:
         mapped = from_python2(module, name)
-        return mapped != (module, name) and self._tables.harmless(*mapped)
+        return mapped != (module, name) and self.tables.harmless(*mapped)
 
     def message(self, module: str, name: str) -> str:
         """Why a name does not pass."""
-        found = self._tables.danger(module, name) or self._tables.danger(
-            *from_python2(module, name)
-        )
+        found = self.tables.danger(module, name) or self.tables.danger(*from_python2(module, name))
         why = f"it {found.reason}" if found else "no table knows it to be harmless in every use"
         return f"stopped unpickling of {module}.{name}: {why}"
 
@@ -100,19 +91,9 @@ def remove(guard: Guard) -> None:
     _guards.remove(guard)
 
 
-def enforced() -> bool:
-    """Whether any guard that counts is in the mode `enforce`."""
-    return any(guard.mode == "enforce" for guard in _guards)
-
-
-def is_active() -> bool:
-    """Whether any guard counts."""
-    return bool(_guards)
-
-
-def policies() -> tuple[Tables, ...]:
-    """The tables of all guards that count."""
-    return tuple(guard._tables for guard in _guards)
+def guards() -> tuple[Guard, ...]:
+    """Those that count."""
+    return tuple(_guards)
 
 
 def _forget_extensions() -> None:
@@ -128,20 +109,19 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
     module, name = arguments
     if not (isinstance(module, str) and isinstance(name, str)):
         raise BlockedError("stopped unpickling of a name that is no text")
-    for guard in tuple(_guards):
+    for guard in guards():
         if guard.permits(module, name):
             continue
         if between_processes(sys._getframe(1)):
             return
-        _refuse(guard, module, name, sys._getframe(1))
+        _refuse(guard, module, name)
 
 
-def _refuse(guard: Guard, module: str, name: str, frame: FrameType) -> None:
+def _refuse(guard: Guard, module: str, name: str) -> None:
     message = guard.message(module, name)
     if guard.mode == "warn":
         warnings.warn(GuardWarning(message), stacklevel=3)
         return
-    del frame
     raise BlockedError(
         message,
         hint="look at the file with `safemodel scan`; a class of your own can be allowed: "

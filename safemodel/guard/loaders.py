@@ -64,7 +64,7 @@ def _wrap_module(module: ModuleType) -> None:
 def _wrapped(loader: Callable[..., Any], called: str) -> Callable[..., Any]:
     @functools.wraps(loader)
     def load(*arguments: Any, **keywords: Any) -> Any:
-        if hook.is_active():
+        if hook.guards():
             source = arguments[0] if arguments else next(iter(keywords.values()), None)
             _check(source, called)
         return loader(*arguments, **keywords)
@@ -79,8 +79,8 @@ def _check(source: object, called: str) -> None:
     Raises:
         BlockedError: it has findings, or could not be read, and a guard enforces.
     """
-    for tables in hook.policies():
-        report = _scan(source, tables)
+    for guard in hook.guards():
+        report = _scan(source, guard.tables)
         if report is None or not report.exit_code(Severity.MEDIUM):
             continue
         finding = next(
@@ -88,9 +88,9 @@ def _check(source: object, called: str) -> None:
         )
         name = finding.location.path
         message = f"{called} was stopped: {finding.rule} {finding.message}"
-        if not hook.enforced():
+        if guard.mode == "warn":
             warnings.warn(hook.GuardWarning(f"{name}: {message}"), stacklevel=4)
-            return
+            continue
         raise BlockedError(
             message, path=name, hint=f"run `safemodel scan {name}` for the whole report"
         )

@@ -7,7 +7,7 @@ that can't be allowed. The format is in docs/policy.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -124,6 +124,19 @@ def parse(text: str) -> Policy:
     for module, name, table in _names(document, "deny", {"names", "reason"}):
         denied[module, name] = _reason(table) or "is denied by the policy"
     return Policy(allowed, denied, text)
+
+
+def allowing(policy: Policy | None, classes: Iterable[str]) -> Policy:
+    """A policy that allows some classes besides what another one says.
+
+    Raises:
+        UsageError: a name that makes no sense, or is known to be dangerous.
+    """
+    import json
+
+    names = json.dumps(list(classes))  # what is a list of strings in JSON is the same in TOML
+    before = f"version = {VERSION}" if policy is None else policy.text
+    return parse(f"{before}\n[[allow]]\nnames = {names}\n")
 
 
 def _dangers() -> Callable[[str, str], Danger | None]:

@@ -201,6 +201,56 @@ def test_own_classes_are_allowed_by_name() -> None:
     assert result.stdout.endswith("\nModel\n"), result
 
 
+def test_own_classes_are_allowed_to_loaders_too(tmp_path: Path) -> None:
+    """What the guard permits, the scan before the load must not stop."""
+    pytest.importorskip("joblib")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('version = 1\n[[allow]]\nnames = ["__main__.Other"]\n')
+    result = run(
+        """
+    import sys
+    import joblib
+    import safemodel as sm
+    class Model:
+        pass
+    class Other:
+        pass
+    policy = sys.argv[2]
+    joblib.dump([Model(), Other()], sys.argv[1])
+    with sm.guard.active(allow=["__main__.Model"], policy=policy):
+        print([type(one).__name__ for one in joblib.load(sys.argv[1])])
+    with sm.guard.active(policy=policy):
+        try:
+            joblib.load(sys.argv[1])
+        except sm.guard.BlockedError as error:
+            print(error.message)
+    """,
+        str(tmp_path / "model.joblib"),
+        str(policy),
+    )
+    assert result.stdout.startswith("['Model', 'Other']\njoblib.load was stopped: SM10"), result
+
+
+def test_a_guard_that_only_warns_leaves_enforcing_to_the_other(tmp_path: Path) -> None:
+    """Each guard judges by its own tables, in its own mode."""
+    pytest.importorskip("joblib")
+    result = run(
+        """
+    import sys
+    import joblib
+    import safemodel as sm
+    class Model:
+        pass
+    joblib.dump(Model(), sys.argv[1])
+    with sm.guard.active(allow=["__main__.Model"]), sm.guard.active("warn"):
+        print(type(joblib.load(sys.argv[1])).__name__)
+    """,
+        str(tmp_path / "model.joblib"),
+    )
+    assert result.stdout == "Model\n", result
+    assert "GuardWarning" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["os.system", "builtins.eval", "numpy.memmap"])
 def test_dangerous_names_can_not_be_allowed(name: str) -> None:
     result = run(

@@ -11,14 +11,12 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 def _install() -> None:
     from safemodel import guard
-    from safemodel.scan import policy
 
-    path = os.environ.get("SAFEMODEL_GUARD_POLICY")
     allow = [name for name in os.environ.get("SAFEMODEL_GUARD_ALLOW", "").split(",") if name]
     mode = os.environ.get("SAFEMODEL_GUARD", "enforce")
     guard.install(
         "warn" if mode == "warn" else "enforce",
-        policy=policy.load(path) if path else None,
+        policy=os.environ.get("SAFEMODEL_GUARD_POLICY"),
         allow=allow,
         scan=os.environ.get("SAFEMODEL_GUARD_SCAN", "1") != "0",
     )

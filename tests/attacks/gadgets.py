@@ -481,6 +481,21 @@ LIBRARIES: dict[str, Gadget] = {
     "jinja2": lambda m: Name("jinja2", "Template.render")(
         Name("jinja2", "Template")("{{ cycler.__init__.__globals__.os.mkdir(" + repr(m) + ") }}")
     ),
+    # Nothing here is called: the state of harmless classes is.
+    "scipy.stats state": lambda m: Built(
+        New(Name("scipy.stats._continuous_distns", "norm_gen"), ()),
+        ({"_parse_arg_template": _code(m)},),
+    ),
+    "sklearn.isotonic state": lambda m: Built(
+        New(Name("sklearn.isotonic", "IsotonicRegression"), ()),
+        ({"_build_f": Name("os", "mkdir"), "X_thresholds_": m, "y_thresholds_": 0o700},),
+    ),
+    "numpy._ufunc_reconstruct": lambda m: Call(
+        Name("numpy.core", "_ufunc_reconstruct")("os", "mkdir"), (m,)
+    ),
+    "numpy.random constructor": lambda m: Name("numpy.random._pickle", "__generator_ctor")(
+        m, Name("os", "mkdir")
+    ),
 }
 
 

@@ -137,6 +137,25 @@ ROWS = [
         "odd!, fail",
         "odd!, stop b'abc'",
     ),
+    Row(
+        "many bytes across the end of a frame",
+        frame(100) + b"B\x88\x13\0\0" + b"a" * 5000 + b".",
+        "odd!, stop bytes*5000",
+        "odd!, fail",
+    ),
+    Row(
+        "many characters across the end of a frame",
+        frame(100) + b"X\x88\x13\0\0" + b"a" * 5000 + b"." * 200,
+        "odd!, stop str*5000",
+        "odd!, fail",
+    ),
+    Row(
+        "a long line across the end of a frame",
+        frame(5001) + b"V" + b"a" * 5000 + b"b" * 5000 + b"\n.",
+        "odd!, stop str*10000",
+        "odd!, fail",
+        "odd!, stop str*5000",
+    ),
     Row("an argument behind the frame", frame(1) + b"K\x05.", "stop 5"),
     Row(
         "a frame in a frame",
@@ -209,6 +228,7 @@ ROWS = [
     Row("STRING with a quote within", b"S'a'b'\n.", 'stop "a\'b"'),
     Row("STRING escapes", b"S'\\x41\\101\\n\\\\\\q\\0'\n.", "stop 'AA\\n\\\\\\\\q\\x00'"),
     Row("STRING octal above 255", b"S'\\777'\n.", "stop 'ÿ'"),
+    Row("STRING octal of 256", b"S'\\400'\n.", "stop '\\x00'"),
     Row("STRING half an escape", b"S'\\x4'\n.", "fail"),
     Row("STRING ends in a backslash", b"S'a\\'\n.", "fail"),
     Row("STRING long", b"S'" + b"a" * 5000 + b"'\n.", "stop bytes*5002"),

@@ -23,6 +23,7 @@ class Inflated:
     """The content of compressed streams: `pieces` gives it, from the beginning at each call.
 
     Attributes:
+        source: the compressed bytes.
         ended: whether some run of `pieces` came to the end of the last stream.
         trailing: the offset in the source of the first byte behind the last stream, if there is
             one; known once `ended`.
@@ -46,7 +47,7 @@ class Inflated:
             UnreadableError: the library for this kind is missing.
         """
         self._codec = Codec(kind, dictionary)
-        self._source = source
+        self.source = source
         self._spend = spend
         self._make = make or self._codec.decoder
         self._make_careful = make or partial(self._codec.decoder, careful=True)
@@ -69,7 +70,7 @@ class Inflated:
             raise
 
     def _streams(self) -> Iterator[bytes]:
-        feed = _Feed(self._source, self._codec.feed)
+        feed = _Feed(self.source, self._codec.feed)
         while True:
             begun, given = feed.offset, 0
             try:
@@ -81,7 +82,7 @@ class Inflated:
             except DamagedError:
                 if feed.error is not None:
                     raise
-                careful = _Careful(self._source, self._codec, begun, feed.taken, given)
+                careful = _Careful(self.source, self._codec, begun, feed.taken, given)
                 feed = careful.feed
                 for piece in self._stream(feed, self._make_careful(), careful.wanted):
                     if piece := careful.fresh(piece):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import BudgetError, DamagedError
 from safemodel.legacy import protobuf
+from safemodel.legacy.content import HEAD
 from safemodel.legacy.magic import guess, recognise
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ TEXTS: Final = ("json", "jinja")  # templates of chats are strings in JSON, too
 _OPCODES: Final = frozenset(b"(.012FIJKLMNPQRSTUVXabcde}ghijl]opqrstu)BCG") | frozenset(
     range(0x80, 0x99)
 )
+_END_RECORD: Final = b"PK\x05\x06"
 _ZIP_REACH: Final = (1 << 16) + 22
 _TAR_BLOCK: Final = 512
 _FIELDS: Final = 32  # above the numbers of all fields that models have at the top
@@ -176,9 +178,9 @@ def _is_zip(content: Content, head: bytes) -> bool:
     if head[:2] == b"PK" and head[2:4] in (b"\x03\x04", b"\x05\x06", b"\x07\x08"):
         return True
     if content.size is None:  # a stream is not read to its end for that
-        return False
+        return len(head) < HEAD and _END_RECORD in head
     view = content.view()
-    return b"PK\x05\x06" in bytes(view[max(0, len(view) - _ZIP_REACH) :])
+    return _END_RECORD in bytes(view[max(0, len(view) - _ZIP_REACH) :])
 
 
 def is_tar(head: bytes) -> bool:

@@ -79,6 +79,7 @@ class ZipFacts:
         members: of all interpretations; those of the directory that zipfile reads first, in its
             order.
         gaps: runs of bytes, begin and end, that belong to no record and no member.
+        comments: of the archive, begin and end; more than one with more than one end record.
         problems: why members may be missing here.
         prefix: how many bytes come before the first record.
         end: of the last record.
@@ -87,6 +88,7 @@ class ZipFacts:
     members: tuple[ZipMember, ...]
     oddities: tuple[Oddity, ...]
     gaps: tuple[tuple[int, int], ...]
+    comments: tuple[tuple[int, int], ...]
     problems: tuple[LegacyError, ...]
     prefix: int
     end: int
@@ -112,6 +114,7 @@ class _Parser:
         self.problems: list[LegacyError] = []
         self.regions: list[tuple[int, int]] = []  # of records
         self.extents: dict[int, tuple[int, str]] = {}  # header offset -> end of member, name
+        self.comments: list[tuple[int, int]] = []
         self.counts: dict[str, int] = {}
         self.known: set[tuple[object, ...]] = set()
         self.headers = 0
@@ -131,6 +134,7 @@ class _Parser:
             tuple(self.members),
             tuple(self.oddities),
             tuple(gaps),
+            tuple(self.comments),
             tuple(self.problems),
             min(begins),
             max(ends),
@@ -147,6 +151,8 @@ class _Parser:
         ends = list(records.ends(self.data))
         for end in ends:
             self.regions.append((end.offset, end.stop))
+            if end.offset + records.END_SIZE < end.stop:
+                self.comments.append((end.offset + records.END_SIZE, end.stop))
             if end.zip64:
                 self.regions.append((end.first, end.first + records.ZIP64_END_SIZE))
                 at = end.offset - records.LOCATOR_SIZE

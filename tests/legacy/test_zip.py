@@ -65,6 +65,7 @@ def test_zip64_archives_have_nothing_odd() -> None:
     assert parse(stream.getvalue()).oddities == ()
 
 
+@pytest.mark.slow
 def test_many_members_with_zip64_end_records() -> None:
     data = written({str(index): b"" for index in range(66_000)})
     facts = parse(data)

@@ -83,6 +83,8 @@ def scan(content: Content, scope: Scope) -> bool:
     if not embedded:
         for start, stop in facts.gaps[:_MAX_GAPS]:
             scope.scan(f"<bytes {start} to {stop}>", View(data[start:stop]))
+    for start, stop in facts.comments:
+        scope.scan("<comment>", View(data[start:stop]))
     for problem in facts.problems:
         scope.unread(problem)
     return True
@@ -125,6 +127,8 @@ def _scan_member(archive: ZipArchive, member: ZipMember, scope: Scope) -> None:
         scope.scan(member.name, content)
         if isinstance(content, Member):
             content.finish()
+            if content.rest is not None:
+                scope.scan(f"<behind the data of {member.name}>", content.rest)
     except LegacyError as error:
         error.place = shown(member.name)
         error.offset = member.header_offset

@@ -68,6 +68,12 @@ class Member(Stream):
             for _ in self.pieces():
                 pass
 
+    @property
+    def rest(self) -> View | None:
+        """What is behind the end of the compressed data, once `finish` was called."""
+        trailing = self._inflated.trailing
+        return None if trailing is None else View(self._inflated.source.view()[trailing:])
+
 
 class ZipArchive:
     """The members of an archive, and their content.

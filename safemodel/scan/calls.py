@@ -10,7 +10,7 @@ from safemodel.scan.evidence import bounded, describe
 from safemodel.scan.nested import Nested, literal_bytes
 from safemodel.scan.schema import matching
 from safemodel.scan.special import SPECIAL
-from safemodel.scan.values import made_by, resolve
+from safemodel.scan.values import anything, made_by, resolve
 
 if TYPE_CHECKING:
     from safemodel.legacy.pickle_facts import Value
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from safemodel.scan.sightings import Sightings, Verdict
 
 MAX_DEPTH: Final = 8  # of functions that call functions for the pickle
+
+_HANDED: Final = "and hands it a name that is only harmless in some uses"
 
 
 class Calls:
@@ -68,9 +70,7 @@ class Calls:
         """Why a call of a known name is not one of its known uses; "" if it is."""
         if schema is None:
             return "where it is only known to be harmless in other uses"
-        if not arguments.complete or (
-            isinstance(result.keywords, Pairs) and result.keywords.count and schema != "*any"
-        ):
+        if not arguments.complete or (_has_items(result.keywords) and schema != "*any"):
             return "with more arguments than it is known to be harmless with"
         if schema.startswith("@"):
             why = SPECIAL[schema](arguments.items, self._permits)
@@ -86,6 +86,8 @@ class Calls:
         """Why a known function may not use something for the pickle; "" if it may."""
         if use == "method":
             return self._permits_method(callee, arguments)
+        if use == "any":
+            return "" if anything(callee, self._lookup) else _HANDED
         found = resolve(callee)
         if found is None:
             return "where what it uses is computed"
@@ -159,17 +161,20 @@ class Calls:
         if function is None or arguments.count or type(inner) is not Items:
             return False
         if function.name.endswith(".__new__"):
-            return self._is_new(function, inner)
+            return self._is_new(function, inner, state.items[2])
         entry = self._lookup(function.module, function.name)
         call = Instance(function, inner, state.items[2], function.offset, "REDUCE")
         return entry is not None and not self._refused(call, entry, entry.call, inner)
 
-    def _is_new(self, function: Global, arguments: Items) -> bool:
+    def _is_new(self, function: Global, arguments: Items, keywords: Value) -> bool:
         owner = Global(
             function.module, function.name.removesuffix(".__new__"), function.offset, "REDUCE"
         )
         first = resolve(arguments.items[0]) if arguments.items and arguments.complete else None
         if first is None or self._permits(owner, None, "class"):
+            return False
+        entry = self._lookup(first.module, first.name)
+        if _has_items(keywords) and (entry is None or entry.new != "*any"):
             return False
         rest = Items("tuple", arguments.items[1:], arguments.count - 1)
         return not self._permits(first, rest, "new")
@@ -191,3 +196,8 @@ class Calls:
             return None
         verdict = self._sightings.verdict(made)
         return None if verdict.entry is None else (verdict, verdict.entry)
+
+
+def _has_items(keywords: Value) -> bool:
+    """Whether there are keyword arguments, or could be."""
+    return keywords is not None and not (isinstance(keywords, Pairs) and not keywords.count)

@@ -31,7 +31,8 @@ from safemodel.scan.calls import Calls
 from safemodel.scan.evidence import bounded, describe
 from safemodel.scan.schema import matching
 from safemodel.scan.sightings import Sightings
-from safemodel.scan.states import STATES, replaces_method
+from safemodel.scan.states import STATES, is_special, key_text, replaces_method
+from safemodel.scan.values import anything
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content, Reader
@@ -186,6 +187,8 @@ class Judge:
                 self._state(fact, *found)
             elif fact.again:
                 self._second(fact.offset)
+            else:
+                self._attributes(fact)
         elif type(target) is Global:
             verdict = self.sightings.verdict(target)
             verdict.noted("SM110", "is changed itself, by state", fact.offset, describe(fact.state))
@@ -230,25 +233,37 @@ class Judge:
         So what is only harmless in some uses must not be an attribute, and nothing that can be
         called may take the place of a method that runs while the object is loaded.
         """
+        self._hands(fact.state, fact.offset)
         parts = fact.state.items if type(fact.state) is Items else (fact.state,)
         for part in parts:
-            if type(part) is not Pairs:
-                continue
-            for key, value in part.items:
-                if type(value) is Global:
-                    verdict = self.sightings.verdict(value)
-                    entry = verdict.entry
-                    if entry is not None and (entry.nested or not entry.harmless):
-                        verdict.noted("SM110", "becomes an attribute, not called here", fact.offset)
-                if type(key) is str and replaces_method(key, value):
-                    what = f"an attribute takes the place of the method {key}"
-                    self.sightings.note(
-                        "SM110", what, fact.offset, evidence=(("value", describe(value)),)
-                    )
+            if type(part) is Pairs:
+                for key, value in part.items:
+                    self._attribute(key, value, fact.offset)
+
+    def _hands(self, value: Value, offset: int) -> None:
+        """What is only harmless in some uses must not be anywhere in a state, or be an item."""
+        if not anything(value, self._lookup):
+            self.sightings.note(
+                "SM110",
+                "a name that is only harmless in some uses becomes part of an object",
+                offset,
+                evidence=(("value", describe(value)),),
+            )
+
+    def _attribute(self, key: Value, value: Value, offset: int) -> None:
+        if replaces_method(key, value):
+            what = f"an attribute takes the place of the method {key_text(key)}"
+            self.sightings.note("SM110", what, offset, evidence=(("value", describe(value)),))
 
     def _mutate(self, fact: Mutate) -> None:
         target = fact.target
         shown = describe(fact.arguments[0]) if fact.arguments else ""
+        for value in fact.arguments:
+            self._hands(value, fact.offset)
+        if _ITEMS[fact.opcode] == "dict":  # of which some make attributes
+            for key, value in zip(fact.arguments[::2], fact.arguments[1::2], strict=False):
+                if is_special(key):
+                    self._attribute(key, value, fact.offset)
         if type(target) is Instance:
             found = self._calls.given(target)
             if found is None:

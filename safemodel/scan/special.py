@@ -66,19 +66,29 @@ def _reconstructor(items: list[Value], permits: Permits) -> str:
     why = permits(items[0], None, "class")
     if why:
         return why
+    why = permits(items[2], None, "any")
+    if why:
+        return why
     base = items[1]
     if not isinstance(base, Global) or not base.literal:
         return "where what it calls is computed"
     if base.full_name == "builtins.object":
         return "" if items[2] is None else _ARGUMENTS
+    if base.full_name == "builtins.dict" and not isinstance(items[2], Pairs):
+        return _ARGUMENTS
     return "" if base.full_name in _BASES else _ARGUMENTS
 
 
 def _apply(items: list[Value], permits: Permits) -> str:
     """`torch._tensor._rebuild_from_type_v2(func, type, args, state)`: `func(*args)`."""
-    if len(items) != 4:
+    rebuild = resolve(items[0]) if len(items) == 4 else None
+    if rebuild is None or not rebuild.name.startswith("_rebuild_"):
         return _ARGUMENTS
-    return permits(items[0], items[2], "call") or permits(items[1], None, "class")
+    return (
+        permits(items[0], items[2], "call")
+        or permits(items[1], None, "class")
+        or permits(items[3], None, "any")
+    )
 
 
 def _getattr(items: list[Value], permits: Permits) -> str:

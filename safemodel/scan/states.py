@@ -41,14 +41,17 @@ _METHODS: Final = frozenset(
         "append",
         "astype",
         "deserialize",
+        "detach",
         "extend",
         "free_network",
         "frombytes",
         "get",
+        "holidays",
         "items",
         "join",
         "keys",
         "pop",
+        "profile_hook_step",
         "putpalette",
         "set_weight_bias",
         "setdefault",
@@ -66,6 +69,8 @@ _MAKES_CALLABLES: Final = frozenset(
         "operator.attrgetter",
         "operator.itemgetter",
         "operator.methodcaller",
+        "numpy.vectorize",
+        "types.GenericAlias",
     }
 )
 
@@ -155,13 +160,28 @@ def _is_formula(text: str) -> bool:
     return True
 
 
-def replaces_method(key: str, value: Value) -> bool:
+def replaces_method(key: Value, value: Value) -> bool:
     """Whether an attribute of this name could be called while its object is loaded, and can be."""
-    if key not in _METHODS and not (key.startswith("__") and key.endswith("__")):
+    name = key_text(key)
+    if name not in _METHODS and not is_special(key):
         return False
     return isinstance(value, Global) or (
         isinstance(value, Instance) and made_by(value) in _MAKES_CALLABLES
     )
+
+
+def is_special(key: Value) -> bool:
+    """Whether a name belongs to the language, as that of `__setstate__` does."""
+    name = key_text(key)
+    return name.startswith("__") and name.endswith("__")
+
+
+def key_text(key: Value) -> str:
+    """A literal that is text, or was made text by a call; "" for anything else."""
+    if isinstance(key, Instance) and made_by(key) == "builtins.str":
+        arguments = key.arguments
+        key = arguments.items[0] if isinstance(arguments, Items) and arguments.items else None
+    return key if type(key) is str else ""
 
 
 STATES: Final[dict[str, Callable[[Value], bool]]] = {

@@ -24,6 +24,16 @@ MAX_DOTS: Final = 8  # of a name
 _BYTES_MAKERS: Final = frozenset({"_codecs.encode", "builtins.bytes", "builtins.bytearray"})
 
 
+# Dictionaries, whose items the pickle gave them itself.
+_DICTIONARIES: Final = frozenset(
+    {
+        "builtins.dict",
+        "collections.Counter",
+        "collections.OrderedDict",
+        "collections.defaultdict",
+    }
+)
+
 # What can be iterated over without running anything but built-in code.
 _ITERABLES: Final = frozenset(
     {
@@ -177,7 +187,45 @@ def _bytes(value: Value, known: Known) -> bool:
 
 
 def anything(value: Value, known: Known) -> bool:
+    """Whatever the pickle made at sites of its own, and globals that are harmless in any use.
+
+    Others must be where a schema names them: whoever is given one could call it.
+    """
+    kind = type(value)
+    if kind is Global:
+        return _is_free(value, known)  # type: ignore[arg-type]
+    if kind is not Items and kind is not Pairs:
+        return True
+    waiting = [value]
+    seen: set[int] = set()
+    while waiting and len(seen) < MAX_CONTAINERS:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        for part in _parts(one):
+            kind = type(part)
+            if kind is Global:
+                if not _is_free(part, known):  # type: ignore[arg-type]
+                    return False
+            elif kind is Items or kind is Pairs:
+                waiting.append(part)
     return True
+
+
+def _parts(value: Value) -> list[Value]:
+    """What a container holds, keys too."""
+    if type(value) is Items:
+        return value.items
+    if type(value) is Pairs:
+        return [part for pair in value.items for part in pair]
+    return []
+
+
+def _is_free(value: Global, known: Known) -> bool:
+    """Whether a global may be handed to anyone. One that no table knows is a finding of its own."""
+    entry = known(value.module, value.name)
+    return entry is None or (entry.harmless and not entry.nested)
 
 
 def _plain(value: Value, known: Known) -> bool:
@@ -190,10 +238,7 @@ def _plain(value: Value, known: Known) -> bool:
                 return False
             if id(one) not in seen:
                 seen.add(id(one))
-                if type(one) is Items:
-                    waiting += one.items
-                else:
-                    waiting += [part for pair in one.items for part in pair]  # type: ignore[union-attr]
+                waiting += _parts(one)
         elif not (
             one is None
             or type(one) in (bool, int, float, str, bytes, Blob)
@@ -220,13 +265,16 @@ def _iterable(value: Value, known: Known) -> bool:
     """Not an object of some library: iterating those runs methods over what is in their state."""
     if type(value) is Instance:
         return made_by(value) in _ITERABLES
-    return type(value) in (Items, Pairs, str, bytes, Blob)
+    return type(value) in (Items, Pairs, str, bytes, Blob) and anything(value, known)
 
 
 def _pairs(value: Value, known: Known) -> bool:
+    """Pairs that can be seen: not those of an iterator, which puts them together at load."""
     if type(value) is Items:
-        return all(_iterable(item, known) for item in value.items)
-    return _iterable(value, known)
+        return all(type(item) in (Items, str) for item in value.items) and anything(value, known)
+    if type(value) is Instance:
+        return made_by(value) in _DICTIONARIES
+    return type(value) is Pairs and anything(value, known)
 
 
 def _role(role: str) -> Match:
@@ -240,10 +288,17 @@ def _role(role: str) -> Match:
         if entry is None:
             return False
         if role == "harmless":
-            return entry.harmless and not entry.nested
+            return entry.harmless and not entry.nested and not _calls(entry)
         return role in ("known", entry.role)
 
     return match
+
+
+def _calls(entry: Entry) -> bool:
+    """Whether a function calls what it is given: that is judged where the pickle calls it."""
+    schema = entry.call or ""
+    words = schema.replace("(", " ").replace("|", " ").replace(",", " ").split()
+    return schema.startswith("@") or (entry.role == "function" and not _PICKING.isdisjoint(words))
 
 
 def sampled(inner: Match) -> Match:
@@ -258,6 +313,9 @@ def sampled(inner: Match) -> Match:
 
     return match
 
+
+# Words of schemas that say what may be called or made.
+_PICKING: Final = frozenset({"class", "constant", "harmless", "known", "name", "unknown"})
 
 WORDS: Final[dict[str, Match]] = {
     "none": _none,

@@ -22,6 +22,7 @@ from tests.attacks.assemble import (
     StackGlobal,
     assemble,
 )
+from tests.attacks.borrowed import BORROWED, torch_legacy
 
 Gadget = Callable[[str], Any]
 
@@ -499,14 +500,6 @@ LIBRARIES: dict[str, Gadget] = {
 }
 
 
-def torch_legacy(expression: Any) -> bytes:
-    """A legacy torch file: magic number, protocol version, system information, then a pickle."""
-    magic = assemble(0x1950A86A20F9469CFC6C, "protocol2")
-    version = assemble(1001, "protocol2")
-    system = assemble({"little_endian": True}, "protocol2")
-    return magic + version + system + assemble(expression, "protocol4") + assemble([], "protocol2")
-
-
 WITHOUT_REDUCE: dict[str, Gadget] = {
     "setstate in the instance": lambda m: Built(
         _plain_object(), ({"__setstate__": Name("os", "mkdir")}, m)
@@ -609,6 +602,7 @@ GADGETS: dict[str, Gadget] = {
         ("files", FILES),
         ("libraries", LIBRARIES),
         ("no REDUCE", WITHOUT_REDUCE),
+        ("borrowed", BORROWED),
     )
     for name, gadget in gadgets.items()
 }

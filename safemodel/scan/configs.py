@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from safemodel.report.model import Severity
+from safemodel.scan.evidence import bounded
 from safemodel.scan.imports import judge_import
 from safemodel.scan.outside import leads_outside
 from safemodel.scan.templates import judge_template
@@ -144,7 +145,7 @@ def _custom_generate(value: JsonValue, scope: Scope) -> None:
     for name in _strings(value):
         scope.find(
             "SM510",
-            f"custom_generate runs generate.py of {name[:200]}",
+            f"custom_generate runs generate.py of {bounded(name)}",
             evidence=[("key", "custom_generate"), ("repository", name)],
         )
 
@@ -155,7 +156,7 @@ def _attention(value: JsonValue, scope: Scope) -> None:
         if "/" in name:
             scope.find(
                 "SM510",
-                f"attention is computed by a compiled kernel of {name[:200]}",
+                f"attention is computed by a compiled kernel of {bounded(name)}",
                 evidence=[("key", "attn_implementation"), ("repository", name)],
             )
 
@@ -188,7 +189,9 @@ def _inside(key: str, names: Iterator[str], scope: Scope) -> None:
         why = leads_outside(name)
         if why and found < MAX_NAMED:
             found += 1
-            scope.find("SM512", f"{key} names {name[:200]}, which {why}", evidence=[("file", name)])
+            scope.find(
+                "SM512", f"{key} names {bounded(name)}, which {why}", evidence=[("file", name)]
+            )
 
 
 def _base_model(value: JsonValue, scope: Scope) -> None:
@@ -196,7 +199,7 @@ def _base_model(value: JsonValue, scope: Scope) -> None:
     if isinstance(value, str) and "://" in value:
         scope.find(
             "SM512",
-            f"the base model is at {value[:200]}",
+            f"the base model is at {bounded(value)}",
             severity=Severity.MEDIUM,
             evidence=[("base_model_name_or_path", value)],
         )
@@ -212,12 +215,12 @@ def _template(value: JsonValue, scope: Scope) -> None:
             name = item.get("name")
             if isinstance(name, str) and isinstance(item.get("template"), str):
                 if name in names:
-                    scope.find("SM505", f"two chat templates are called {name[:100]}")
+                    scope.find("SM505", f"two chat templates are called {bounded(name, 100)}")
                 names.add(name)
             for key, text in item.items():
                 if isinstance(text, str) and key != "name":
                     label = name if isinstance(name, str) else key
-                    judge_template(text, scope, name=f"chat_template {label[:100]}")
+                    judge_template(text, scope, name=f"chat_template {bounded(label, 100)}")
 
 
 def _auto_mapping(value: JsonValue, scope: Scope) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from safemodel.scan import tables
+from safemodel.scan.evidence import bounded
+from safemodel.scan.outside import leads_outside
 
 if TYPE_CHECKING:
     from safemodel.legacy.tensorflow import Graph, MetaGraph, Node
@@ -105,12 +107,10 @@ class Judge:
     def run(self) -> None:
         """Judge every node, then where the names of files come from."""
         for asset in self.found.assets:
-            if _leads_out(asset.file):
-                self.scope.find(
-                    "SM310",
-                    f"the asset {asset.file[:200]!r} is not in the folder of assets",
-                    offset=asset.offset,
-                )
+            why = leads_outside(asset.file) if asset.file else "is empty"
+            if why:
+                message = f"the name of an asset, {bounded(asset.file)!r}, {why}"
+                self.scope.find("SM310", message, offset=asset.offset)
         kinds: dict[str, str | None] = {}
         users: list[tuple[Graph, Node]] = []
         for graph in self.found.graphs:
@@ -140,7 +140,7 @@ class Judge:
         operation = node.operation
         if kind is None:
             if operation not in self.functions:
-                message = f"the operation {operation[:200]!r} is not one of TensorFlow"
+                message = f"the operation {bounded(operation)!r} is not one of TensorFlow"
                 self.report("SM308", message, graph, node)
         elif kind == "debug":
             self._debug(graph, node)
@@ -151,7 +151,7 @@ class Judge:
         elif not self._without_file(node):
             rule, does = _RULES[kind]
             value = self._constant(graph, node, 0) or ""
-            message = f"{operation} {does}" + (f": {value[:200]!r}" if value else "")
+            message = f"{operation} {does}" + (f": {bounded(value)!r}" if value else "")
             self.report(rule, message, graph, node, value)
 
     def _without_file(self, node: Node) -> bool:
@@ -167,7 +167,7 @@ class Judge:
         for key in ("debug_urls", "debug_ops_spec", "output_stream"):
             for value in node.texts.get(key, ()):
                 if "://" in value:
-                    message = f"{node.operation} sends what it sees to {value[:200]!r}"
+                    message = f"{node.operation} sends what it sees to {bounded(value)!r}"
                     self.report("SM307", message, graph, node, value)
 
     # -- where the name of a file comes from
@@ -234,7 +234,7 @@ class Judge:
         rule = self.sinks[name][number]
         shift = _CALLS.get(node.operation, 0 if node.operation in self.functions else None)
         if shift is None:
-            message = f"{node.operation} calls {name[:200]}, which gets the name of a file"
+            message = f"{node.operation} calls {bounded(name)}, which gets the name of a file"
             self.report(rule, message, graph, node)
         else:
             self._origin(graph, node, number + shift, rule)
@@ -257,7 +257,7 @@ class Judge:
         self.scope.find(
             rule,
             f"the function {name} gets the name of a file from a saved {kind or 'object'}"
-            + (f": {value[:200]!r}" if value else ""),
+            + (f": {bounded(value)!r}" if value else ""),
             offset=node.offset if node is not None else None,
             evidence=(("function", name), ("value", value)),
         )
@@ -286,10 +286,10 @@ class Judge:
                     argument = graph.arguments.index(base)
                     self.sinks.setdefault(graph.name, {}).setdefault(argument, rule)
                     continue
-                self.report(rule, f"{user.operation} of {base[:200]}", graph, user)
+                self.report(rule, f"{user.operation} of {bounded(base)}", graph, user)
             elif not self._step(graph, node, waiting, suffix=suffix):
                 value = node.constant[0] if node.constant else ""
-                what = repr(value[:200]) if value else f"what {node.operation} gives"
+                what = repr(bounded(value)) if value else f"what {node.operation} gives"
                 message = f"{user.operation} uses {what} as the name of a file"
                 self.report(rule, message, graph, user, value)
 
@@ -336,8 +336,3 @@ def _plain(texts: tuple[str, ...] | None) -> bool:
     return texts is not None and not any(
         one.startswith(("/", "\\", "~")) or ":" in one or ".." in one for one in texts
     )
-
-
-def _leads_out(name: str) -> bool:
-    parts = name.replace("\\", "/").split("/")
-    return not name or name.startswith(("/", "\\", "~")) or ".." in parts or ":" in name

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from safemodel.report.model import Severity
+from safemodel.scan.evidence import bounded
 
 if TYPE_CHECKING:
     from safemodel.scan.scope import Scope
@@ -50,7 +51,7 @@ def judge_import(
     if danger is not None:
         scope.find(
             "SM511",
-            f"{key} imports {dotted[:200]}, which {danger.reason}",
+            f"{key} imports {bounded(dotted)}, which {danger.reason}",
             severity=Severity.CRITICAL,
             evidence=evidence,
         )
@@ -59,7 +60,7 @@ def judge_import(
         hidden = "__" in dotted
         scope.find(
             "SM511",
-            f"{key} imports {dotted[:200]}, {'of the standard library, ' if standard else ''}"
+            f"{key} imports {bounded(dotted)}, {'of the standard library, ' if standard else ''}"
             "which is not known here",
             severity=Severity.HIGH if standard or hidden else unknown,
             evidence=evidence,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from safemodel.legacy.content import View
 from safemodel.report.model import Severity
 from safemodel.scan import tables
+from safemodel.scan.evidence import bounded
 
 if TYPE_CHECKING:
     from safemodel.legacy.json_text import JsonValue
@@ -105,7 +106,7 @@ def _torch_module(config: dict[str, JsonValue], found: KerasObject, judge: Judge
 
 def _saved_model(config: dict[str, JsonValue], found: KerasObject, judge: Judge) -> None:
     where = config.get("filepath", config.get("handle"))
-    judge.report("SM206", f"loads the SavedModel {str(where)[:200]!r}", found)
+    judge.report("SM206", f"loads the SavedModel {bounded(str(where))!r}", found)
 
 
 def _tensorflow_call(config: dict[str, JsonValue], found: KerasObject, judge: Judge) -> None:
@@ -113,7 +114,7 @@ def _tensorflow_call(config: dict[str, JsonValue], found: KerasObject, judge: Ju
     name = config.get("function")
     plain = name.removeprefix("compat.v1.") if isinstance(name, str) else ""
     if plain not in tables.tensorflow("function"):
-        judge.report("SM208", f"a layer that calls tf.{str(name)[:200]}", found)
+        judge.report("SM208", f"a layer that calls tf.{bounded(str(name))}", found)
 
 
 def _tensorflow_operation(config: dict[str, JsonValue], found: KerasObject, judge: Judge) -> None:
@@ -126,20 +127,24 @@ def _tensorflow_operation(config: dict[str, JsonValue], found: KerasObject, judg
             if key == "op":
                 operation = value.strip().strip("\"'")
     if operation not in tables.tensorflow("harmless"):
-        judge.report("SM208", f"a layer that runs the operation {operation[:200]!r}", found)
+        judge.report("SM208", f"a layer that runs the operation {bounded(operation)!r}", found)
 
 
 def _class_method(config: dict[str, JsonValue], found: KerasObject, judge: Judge) -> None:
     owner, method = config.get("cls_ref"), config.get("method_name")
     if not isinstance(owner, str) or owner not in _TENSORS:
-        judge.report("SM208", f"a layer that calls {str(owner)[:100]}.{str(method)[:100]}", found)
+        judge.report(
+            "SM208",
+            f"a layer that calls {bounded(str(owner), 100)}.{bounded(str(method), 100)}",
+            found,
+        )
 
 
 def _instance(config: dict[str, JsonValue], found: KerasObject, judge: Judge) -> None:
     """InstanceMethod and InstanceProperty: of a tensor, so only what is no part of Python."""
     name = config.get("method_name", config.get("attr_name"))
     if not isinstance(name, str) or any(part.startswith("_") for part in name.split(".")):
-        judge.report("SM208", f"a layer that uses the attribute {str(name)[:200]}", found)
+        judge.report("SM208", f"a layer that uses the attribute {bounded(str(name))}", found)
 
 
 _SPECIAL: Final = {
@@ -168,7 +173,8 @@ def _paths(config: dict[str, JsonValue], found: KerasObject, judge: Judge, *, kn
             continue
         if found.name == "TFSMLayer" and key == "filepath":
             continue
-        message = f"the argument {key} of {found.name[:100]} is a path or address: {value[:200]!r}"
+        where = f"the argument {key} of {bounded(found.name, 100)}"
+        message = f"{where} is a path or address: {bounded(value)!r}"
         judge.report("SM207", message, found, severity)
 
 

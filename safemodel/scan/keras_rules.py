@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from safemodel.legacy.keras_config import KerasObject, walk
 from safemodel.report.model import Severity
 from safemodel.scan import keras_layers, tables
+from safemodel.scan.evidence import bounded
 
 if TYPE_CHECKING:
     from safemodel.legacy.json_text import JsonText
@@ -151,7 +152,7 @@ class Judge:
             return
         package, _, last = name.rpartition(">")
         if last != found.name or package not in _BY_KERAS:
-            self.report("SM204", f"looks up {name[:200]} before the class itself", found)
+            self.report("SM204", f"looks up {bounded(name)} before the class itself", found)
 
     # -- functions
 

@@ -1,21 +1,19 @@
 """Which operators a model's graph may call: TorchScript, mobile bytecode and exported programs.
 
-`names/operators.txt` is the closed table of harmless ones; what is dangerous is explained here;
+`tables.torch` is the closed table of harmless ones; what is dangerous is explained here;
 everything else is unknown.
 """
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from safemodel.scan import tables
 from safemodel.scan.evidence import bounded
 
 if TYPE_CHECKING:
     from safemodel.scan.scope import Scope
 
-_TABLE: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "names", "operators.txt")
 _FILES: Final = "reads or writes a file of the model's choice"
 _CONNECTS: Final = "talks to other processes"
 _PYTHON: Final = "runs Python code"
@@ -47,17 +45,6 @@ _CLASS_NAMESPACES: Final = frozenset(
 )
 
 
-@cache
-def _known() -> dict[str, frozenset[str]]:
-    found: dict[str, list[str]] = {}
-    with open(_TABLE, encoding="utf-8") as file:
-        for line in file:
-            namespace, colon, names = line.partition(":")
-            if colon and not line.startswith("#"):
-                found.setdefault(namespace, []).extend(names.split())
-    return {namespace: frozenset(names) for namespace, names in found.items()}
-
-
 def danger(namespace: str, name: str) -> str:
     """What a dangerous operator does; empty for all others."""
     return _DANGERS.get((namespace, name)) or _DANGERS.get((namespace, ""), "")
@@ -65,7 +52,7 @@ def danger(namespace: str, name: str) -> str:
 
 def is_known(namespace: str, name: str) -> bool:
     """Whether an operator is in the table of harmless ones."""
-    return name in _known().get(namespace, ())
+    return name in tables.torch(namespace)
 
 
 def is_known_class(name: str) -> bool:

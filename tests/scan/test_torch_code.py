@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safemodel.report.model import Severity, Status
-from tests.scan import make_operators
+from tests.census import torch_operators
 from tests.scan import pickles as p
 from tests.scan.scanning import check_quiet, rules, scan, worst
 
@@ -134,8 +134,8 @@ def test_the_table_of_operators_is_that_of_the_installed_torch() -> None:
     torch = pytest.importorskip("torch")
     if not torch.__version__.startswith("2.13."):
         pytest.skip("the table is of 2.13")
-    assert make_operators.TARGET.read_text(encoding="utf-8") == make_operators.write(
-        make_operators.found()
+    assert torch_operators.TARGET.read_text(encoding="utf-8") == torch_operators.write(
+        torch_operators.found()
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from safemodel.errors import LegacyError
 from safemodel.report.model import FileReport, Finding, Location, Severity
+from safemodel.scan.evidence import bounded
 from safemodel.scan.opening import opened
 from safemodel.scan.outside import leads_outside
 from safemodel.scan.rules import RULES
@@ -93,7 +94,7 @@ def _missing(folder: str, index: str) -> Iterator[Finding]:
         count += 1
         if count <= MAX_MISSING:
             yield _finding(
-                "SM517", f"names {name[:200]}, which is not there", index, (("file", name),)
+                "SM517", f"names {bounded(name)}, which is not there", index, (("file", name),)
             )
 
 

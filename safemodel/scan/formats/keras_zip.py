@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from safemodel.errors import DamagedError, LegacyError
 from safemodel.legacy import json_text
 from safemodel.legacy.keras_config import looks_like_keras
+from safemodel.scan.evidence import bounded
 from safemodel.scan.keras_rules import judge_config
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _members(archive: ZipArchive, weights: list[str], scope: Scope) -> None:
     expected = {CONFIG, METADATA, *WEIGHTS}
     for name in list(archive.members)[:1000]:
         if name not in expected and not name.startswith("assets/"):
-            scope.find("SM210", f"the member {name[:200]} is none that Keras writes")
+            scope.find("SM210", f"the member {bounded(name)} is none that Keras writes")
     for name in (METADATA, *(() if weights else WEIGHTS[:1])):
         if name not in archive.members:
             scope.find("SM210", f"the member {name} is missing")

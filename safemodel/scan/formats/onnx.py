@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import LegacyError
 from safemodel.legacy import onnx
 from safemodel.legacy.onnx import External, Function, Metadata, Operator
 from safemodel.report.model import Severity
+from safemodel.scan import tables
+from safemodel.scan.evidence import bounded
 from safemodel.scan.outside import leads_outside
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content
     from safemodel.scan.scope import Scope
-
-_TABLE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "tables", "onnx.txt")
 
 # Domains of ONNX Runtime and its providers that no list of operators is needed for.
 _DOMAINS: Final = frozenset(
@@ -41,19 +39,6 @@ _ODDITIES: Final = (
     ("SM323", Severity.MEDIUM),
     ("SM324", Severity.HIGH),
 )
-
-
-@cache
-def _operators() -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    domain = ""
-    with open(_TABLE, encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("["):
-                domain = line.strip("[]\n")
-            elif not line.startswith("#"):
-                found.setdefault(domain, set()).update(line.split())
-    return {domain: frozenset(names) for domain, names in found.items()}
 
 
 def scan(content: Content, scope: Scope) -> bool:
@@ -112,7 +97,7 @@ class _Judge:
                 if _ADDRESS in value:
                     why = "is an address in memory"
                 if why:
-                    message = f"external data at {value[:200]}: {why}"
+                    message = f"external data at {bounded(value)}: {why}"
                     self.scope.find("SM320", message, offset=fact.offset, evidence=evidence)
             elif key in ("offset", "length"):
                 self.scope.find(
@@ -124,7 +109,7 @@ class _Judge:
             elif key not in _KEYS:
                 self.scope.find(
                     "SM323",
-                    f"external data with the key {key[:100]}",
+                    f"external data with the key {bounded(key, 100)}",
                     offset=fact.offset,
                     evidence=evidence,
                 )
@@ -139,20 +124,19 @@ class _Judge:
             why = leads_outside(name)
             self.scope.find(
                 "SM320" if why else "SM325",
-                f"a compiled part in {name[:200]}" + (f", which {why}" if why else ""),
+                f"a compiled part in {bounded(name)}" + (f", which {why}" if why else ""),
                 offset=fact.offset,
                 evidence=[("file", name)],
             )
 
     def finish(self) -> None:
         """Judge the operators, now that the model's own functions are known."""
-        table = _operators()
         for (domain, name), offset in self.operators.items():
             if (domain, name) in self.functions:
                 continue
             evidence = [("domain", domain or "ai.onnx"), ("operator", name)]
             label = f"{domain}::{name}" if domain else name
-            known = table.get(domain or "ai.onnx")
+            known = tables.onnx(domain or "ai.onnx")
             if name in _CODE or name.startswith("PyCustomOp"):
                 self.scope.find(
                     "SM322",
@@ -168,14 +152,14 @@ class _Judge:
                         offset=offset,
                         evidence=evidence,
                     )
-            elif known is None and domain not in _DOMAINS:
+            elif not known and domain not in _DOMAINS:
                 self.scope.find(
                     "SM321",
                     f"the operator {label} is of no domain that is known here",
                     offset=offset,
                     evidence=evidence,
                 )
-            elif known is not None and name not in known:
+            elif known and name not in known:
                 self.scope.find(
                     "SM327",
                     f"the operator {label} is not known here",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import LegacyError
 from safemodel.legacy import json_text
+from safemodel.scan.evidence import bounded
 from safemodel.scan.formats.torch_program import judge_program
 from safemodel.scan.formats.torch_zip import check_records, root_of
 
@@ -54,7 +55,7 @@ def scan_zip(archive: ZipArchive, scope: Scope) -> frozenset[str] | None:
         if _is_native(archive, member):
             scope.find(
                 "SM160",
-                f"has native code: {name[:200]}",
+                f"has native code: {bounded(name)}",
                 offset=member.header_offset,
                 evidence=(("member", member.name),),
             )

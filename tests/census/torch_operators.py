@@ -1,6 +1,6 @@
-"""Writes safemodel/scan/names/operators.txt: the operators of PyTorch, less those in `EXCLUDED`.
+"""Write the table of the operators of PyTorch, less those in `EXCLUDED`.
 
-    python -m tests.scan.make_operators        (with torch; the test compares)
+    python tests/census/torch_operators.py        (with torch; a test compares)
 
 An operator is in the file if calling it with any arguments touches nothing but tensors, numbers and
 text of the model, the random generator, and the standard output. Which do more was decided from
@@ -12,7 +12,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-TARGET = Path(__file__).parents[2] / "safemodel/scan/names/operators.txt"
+TARGET = Path(__file__).parents[2] / "safemodel/scan/tables/torch.txt"
 NAMESPACES = (
     "_quantized",
     "aten",
@@ -60,10 +60,10 @@ def found() -> dict[str, set[str]]:
 
 def write(names: dict[str, set[str]]) -> str:
     """The text of the file."""
-    lines = ["# Made by tests/scan/make_operators.py with PyTorch 2.13.0 (CPU); reviewed there."]
+    lines = ["# torch 2.13.0 (CPU); written by tests/census/torch_operators.py, reviewed there"]
     for namespace in sorted(names):
-        text = " ".join(sorted(names[namespace]))
-        lines += [f"{namespace}: {line}" for line in textwrap.wrap(text, 96 - len(namespace))]
+        lines.append(f"[{namespace}]")
+        lines += textwrap.wrap(" ".join(sorted(names[namespace])), 100)
     return "\n".join(lines) + "\n"
 
 

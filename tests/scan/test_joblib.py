@@ -279,3 +279,34 @@ def test_what_plain_pickle_would_run_behind_an_array_of_objects() -> None:
     assert not scan(p.PROTO + objects).findings
     names = p.text("posix") + p.put(0) + p.POP + p.text("system") + p.put(1) + p.POP
     assert worst(p.PROTO + names + objects) is HIGH
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        b"\x82\x01",
+        b"\x83\x01\x01",
+        b"\x84\x01\x00\x00\x00",
+        b"}b",
+        b"K\x01b",
+        b"a",
+        b"s",
+        b"e",
+        b"\x8c\x01a\x93",
+        b")R",
+        b"\x95" + bytes(6) + b"\x01\x00",
+        b"P1\n",
+    ],
+)
+def test_numbers_that_look_like_opcodes(numbers: bytes) -> None:
+    """As old files have them, which have no padding before an array."""
+    numbers = numbers.ljust(16, b"\0")
+    made = wrapper(numpy_array_alignment_bytes=None)
+    check_quiet(p.whole(p.values(p.pairs(p.text("coef_"), made + numbers))), "joblib")
+
+
+def test_codes_of_extensions_in_an_array() -> None:
+    """Who adds a code is found, whatever uses it."""
+    add = p.call(p.name("copyreg", "add_extension"), p.text("os"), p.text("system"), p.number(1))
+    made = wrapper(numpy_array_alignment_bytes=None) + b"\x82\x01".ljust(16, b".")
+    assert worst(p.whole(p.listed(add, made))) >= HIGH

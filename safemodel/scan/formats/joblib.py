@@ -7,7 +7,10 @@ wrapper, and reports what the plain reading reaches as well.
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import DamagedError, UnreadableError
@@ -36,6 +39,9 @@ _WITH_DTYPE: Final = (
     "torch",
     "xarray",
 )
+_WRAPPER: Final = "ArrayWrapper"
+_COMPUTED: Final = re.compile(r"<instance at offset (\d+)>")  # in a name
+_ON_OBJECTS: Final = frozenset({"SM110", "SM111"})
 _DANGERS: Final = frozenset({"SM101", "SM102", "SM114", "SM120"})
 
 
@@ -59,7 +65,9 @@ def read(content: Content, reader: Reader, scope: Scope) -> tuple[Judge, Stop | 
     return judged, end, reader
 
 
-def report_plain(judged: Judge, content: Content, scope: Scope) -> None:
+def report_plain(
+    judged: Judge, content: Content, scope: Scope, wrappers: Mapping[int, int]
+) -> None:
     """Report what `pickle.load` would reach in a pickle that joblib reads differently.
 
     It takes arrays for opcodes. In an honest file it fails there: at numbers at once, in an array
@@ -67,6 +75,9 @@ def report_plain(judged: Judge, content: Content, scope: Scope) -> None:
     gets its `dtype` so; the plain reading looks it up in whatever the outer memo has instead, and
     raises. What comes behind that place counts only if it is a known danger, or of the standard
     library.
+
+    Args:
+        wrappers: the offset of each array wrapper, and of its state, behind which the array is.
     """
     if not judged.harmful:
         return
@@ -75,11 +86,44 @@ def report_plain(judged: Judge, content: Content, scope: Scope) -> None:
     judged.report(content, failure=False)
     end = min((_offset(found) for found in findings[before:] if _is_lost(found)), default=None)
     findings[before:] = [
-        found
+        _toned(found, wrappers)
         for found in findings[before:]
         if found.severity >= Severity.HIGH
+        and not _is_chance(found, wrappers)
         and (end is None or _offset(found) < end or _is_certain(found, scope))
     ]
+
+
+def _is_chance(found: Finding, wrappers: Mapping[int, int]) -> bool:
+    """Whether it is what numbers of an array look like by chance, and what does nothing.
+
+    A code of the extension registry is in no fresh process, and whoever adds one is found for
+    that. A wrapper of an array has no methods that would get a state or items, and is no text to
+    look up a name by: the unpickler raises.
+    """
+    if not _is_behind(found, wrappers):
+        return False
+    if found.rule in _ON_OBJECTS:
+        return _global(found).endswith(_WRAPPER)
+    if found.rule == "SM107":
+        return dict(found.evidence).get("callee", "").endswith(f"{_WRAPPER}()")
+    computed = _COMPUTED.findall(_global(found))
+    return found.rule == "SM109" or any(int(offset) in wrappers for offset in computed)
+
+
+def _toned(found: Finding, wrappers: Mapping[int, int]) -> Finding:
+    """A finding as serious as it is where it may be chance: one opcode makes it.
+
+    What the array wrapper and the objects before it are appended to is mostly an object of a
+    class in the tables, and these have no such method: the unpickler raises.
+    """
+    low = found.rule == "SM110" and "items" in found.message and _is_behind(found, wrappers)
+    return replace(found, severity=Severity.LOW) if low else found
+
+
+def _is_behind(found: Finding, wrappers: Mapping[int, int]) -> bool:
+    """Whether it is in what joblib takes for the first array, or behind that."""
+    return _offset(found) > min(wrappers.values())
 
 
 def _offset(found: Finding) -> int:

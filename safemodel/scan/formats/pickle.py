@@ -24,6 +24,7 @@ _MAX_READINGS: Final = 32  # ends that differ between unpicklers, in one content
 _MAX_PADDING: Final = 1 << 20
 _PADDING: Final = b"\0\n\r\t "
 _WRAPPER: Final = "ArrayWrapper"
+_MAX_WRAPPERS: Final = 1000  # a plain reading does not get beyond the first, where they are honest
 
 
 def scan(content: Content, scope: Scope) -> bool:
@@ -72,8 +73,8 @@ class _Chain:
         plain = Loader(after_build=watch.after_build)
         judged = Judge(self._scope, plain if self._loader is PLAIN else self._loader)
         end = judged.run(reader)
-        if watch.seen:
-            return self._joblib(judged, start)
+        if watch.wrappers:
+            return self._joblib(judged, start, watch)
         runs = [(judged, end)]
         if judged.ambiguous:
             runs += [self._read(start, dialect) for dialect in DIALECTS[1:]]
@@ -91,7 +92,7 @@ class _Chain:
                 self._later(stop.end, reader)
         return reader if isinstance(end, Stop) else None
 
-    def _joblib(self, plain: Judge, start: int) -> Reader | None:
+    def _joblib(self, plain: Judge, start: int, watch: _Watch) -> Reader | None:
         """Judge a pickle with arrays of joblib's as joblib reads it.
 
         `pickle.load` takes the arrays for opcodes: it fails there, unless someone meant it not to.
@@ -104,7 +105,7 @@ class _Chain:
         self._scope.fits("joblib")
         self._count += 1
         judged.report(self._content)
-        joblib.report_plain(plain, self._content, self._scope)
+        joblib.report_plain(plain, self._content, self._scope, watch.wrappers)
         return reader if isinstance(end, Stop) else None
 
     def _second(self, start: int) -> int:
@@ -145,23 +146,28 @@ class _Chain:
 
 
 class _Watch:
-    """Notes whether a pickle has array wrappers of joblib's, whose loader reads on differently."""
+    """Notes where a pickle has array wrappers of joblib's, whose loader reads on differently.
 
-    __slots__ = ("seen",)
+    Attributes:
+        wrappers: the offset of each, and where it got its state first.
+    """
+
+    __slots__ = ("wrappers",)
 
     def __init__(self) -> None:
-        self.seen = False
+        self.wrappers: dict[int, int] = {}
 
     def after_build(self, fact: Build, reader: Reader, scope: Scope) -> int:
         """For `Loader.after_build`."""
         target = fact.target
-        if type(target) is Instance:
+        if type(target) is Instance and len(self.wrappers) < _MAX_WRAPPERS:
             arguments = target.arguments
             first = arguments.items[:1] if type(arguments) is Items else []
-            self.seen = self.seen or any(
+            if any(
                 type(cls) is Global and cls.name.endswith(_WRAPPER)
                 for cls in (target.callee, *first)
-            )
+            ):
+                self.wrappers.setdefault(target.offset, fact.offset)
         return 0
 
 

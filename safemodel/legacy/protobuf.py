@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from safemodel.errors import BudgetError, DamagedError
+from safemodel.errors import DamagedError
 
 VARINT: Final = 0
 FIXED64: Final = 1
@@ -65,8 +65,8 @@ def fields(
     BudgetError where that is too many.
 
     Raises:
-        DamagedError: not a message. What was yielded before is what a parser would have seen.
-        BudgetError: groups in one another that no parser takes.
+        DamagedError: not a message, or one that no parser takes. What was yielded before is what
+            a parser would have seen.
     """
     position = start
     stop = len(data) if end is None else end
@@ -127,7 +127,7 @@ def _group(data: memoryview, position: int, stop: int, number: int) -> tuple[int
         elif wire == GROUP:
             opened.append(inner)
             if len(opened) > MAX_GROUPS:
-                raise BudgetError(f"more than {MAX_GROUPS} groups in one another", offset=start)
+                raise DamagedError(f"more than {MAX_GROUPS} groups in one another", offset=start)
         elif wire == END_GROUP and opened.pop() == inner:
             if not opened:
                 return first, position

@@ -99,7 +99,7 @@ def _is_chance(found: Finding, wrappers: Mapping[int, int]) -> bool:
 
     A code of the extension registry is in no fresh process, and whoever adds one is found for
     that. A wrapper of an array has no methods that would get a state or items, and is no text to
-    look up a name by: the unpickler raises.
+    look up a name by: the unpickler raises. No module has a name that can't be printed.
     """
     if not _is_behind(found, wrappers):
         return False
@@ -107,8 +107,9 @@ def _is_chance(found: Finding, wrappers: Mapping[int, int]) -> bool:
         return _global(found).endswith(_WRAPPER)
     if found.rule == "SM107":
         return dict(found.evidence).get("callee", "").endswith(f"{_WRAPPER}()")
-    computed = _COMPUTED.findall(_global(found))
-    return found.rule == "SM109" or any(int(offset) in wrappers for offset in computed)
+    name = _global(found)
+    computed = any(int(offset) in wrappers for offset in _COMPUTED.findall(name))
+    return found.rule == "SM109" or computed or not name.isprintable()
 
 
 def _toned(found: Finding, wrappers: Mapping[int, int]) -> Finding:

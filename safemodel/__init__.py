@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from safemodel.bundle import verify as verify
     from safemodel.report.model import Report as Report
     from safemodel.report.model import Severity as Severity
-    from safemodel.scan.calling import scan as scan
+    from safemodel.scan import scan as scan
     from safemodel.trust.keys import PublicKey as PublicKey
     from safemodel.trust.keys import Signer as Signer
     from safemodel.trust.policy import UNSIGNED as UNSIGNED

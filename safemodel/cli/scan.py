@@ -73,8 +73,8 @@ def run(options: argparse.Namespace, out: Output) -> int:
 
 def _scan(options: argparse.Namespace, settings: Settings, strict: bool, out: Output) -> Report:
     """Scan all paths, and standard input where that is among them."""
-    from safemodel.scan.calling import excluding
     from safemodel.scan.folder import scan_paths
+    from safemodel.scan.walk import excluding
 
     def scan(paths: Sequence[str], progress: Callable[[FileReport, int], None] | None) -> Report:
         return scan_paths(

@@ -22,23 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from safemodel.legacy.content import Content
-    from safemodel.report.model import Report
 
 # Formats of which the first that fits is the one, and formats that are one to who is told of them.
 _FAMILIES: Final = (PICKLES, PROTOBUFS, TEXTS, ("zstd", "lz4"))
 _LARGE: Final = 64 << 20
 _HASHED: Final = 8 << 20  # bytes between two looks at the clock
-
-
-def scan(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> Report:
-    """Say what a file, or every file of a folder, would do if something loaded it.
-
-    Never raises for anything that is in it.
-    """
-    from safemodel.scan.folder import scan_paths
-    from safemodel.scan.single import Settings
-
-    return scan_paths([os.fspath(path)], Settings(limits=limits))
 
 
 def scan_bytes(

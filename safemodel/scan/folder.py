@@ -12,6 +12,7 @@ from typing import Final
 
 from safemodel.errors import BudgetError
 from safemodel.report.model import FileReport, Report
+from safemodel.scan.engine import digest
 from safemodel.scan.opening import opened
 from safemodel.scan.rules import RULESET
 from safemodel.scan.single import GRACE, Scanner, Settings, unread, unrecognised
@@ -89,13 +90,11 @@ def with_digests(report: Report) -> Report:
 def _with_digest(file: FileReport) -> FileReport:
     if not file.findings or file.sha256 is not None or file.path == STDIN:
         return file
-    import hashlib
-
     try:
         with opened(file.path) as data:
             if data is None or file.size != len(data):
                 return file
-            return replace(file, sha256=hashlib.sha256(data).hexdigest())
+            return replace(file, sha256=digest(data))
     except (OSError, ValueError):
         return file
 

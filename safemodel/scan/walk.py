@@ -8,7 +8,7 @@ snapshots of the Hugging Face cache consist of links into the `blobs` folder bes
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +57,20 @@ def walk(root: str, exclude: Callable[[str], bool] | None = None) -> Iterator[It
                 stack.append(iter(_entries(found.path, f"{relative}/")))
         else:
             yield _file(found)
+
+
+def excluding(patterns: Iterable[str]) -> Callable[[str], bool] | None:
+    """Whether a path below a folder, or the last part of it, fits one of the patterns."""
+    kept = [pattern.rstrip("/") for pattern in patterns]
+    if not kept:
+        return None
+    from fnmatch import fnmatchcase
+
+    def excluded(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return any(fnmatchcase(path, one) or fnmatchcase(name, one) for one in kept)
+
+    return excluded
 
 
 def _entries(folder: str, relative: str) -> Sequence[tuple[os.DirEntry[str], str] | Item]:

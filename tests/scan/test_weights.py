@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from safemodel.report.model import FileReport, Severity, Status
-from safemodel.scan.engine import scan, scan_bytes
+from safemodel.scan import scan
+from safemodel.scan.engine import scan_bytes
 
 
 def _load(name: str) -> ModuleType:

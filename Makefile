@@ -10,16 +10,18 @@ REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST_WORKERS ?= auto
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-slow lint format bench coverage clean check-python
+.PHONY: help demo test test-slow fuzz lint format bench bench-scan coverage clean check-python
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       train, save, sign, verify, load, and a refusal, in a minute"
 	@echo "make test       the tests, without the slow matrices"
 	@echo "make test-slow  the slow matrices"
+	@echo "make fuzz       each fuzz target for twenty seconds, where there is atheris"
 	@echo "make lint       ruff, mypy, import-linter, deptry"
 	@echo "make coverage   tests with branch coverage; format, bundle and trust need 95 %"
 	@echo "make bench      the benchmarks, into benchmarks/RESULTS.md"
+	@echo "make bench-scan the scanner against others, into benchmarks/RESULTS.md"
 	@echo "make clean      remove the virtual environments and caches"
 
 demo: $(DEMO)/stamp
@@ -30,6 +32,9 @@ test: $(VENV)/stamp
 
 test-slow: $(VENV)/stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow $(PYTEST_ARGS)
+
+fuzz: $(VENV)/fuzz-stamp
+	$(BIN)/python -m pytest tests/fuzz -m slow $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp
 	$(BIN)/ruff check
@@ -51,8 +56,12 @@ coverage: $(VENV)/stamp
 bench: $(VENV)/bench-stamp
 	$(BIN)/python -m benchmarks
 
+# Makes an environment for each of the others in .venv-peers.
+bench-scan: $(VENV)/bench-stamp
+	$(BIN)/python -m benchmarks.scanning
+
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) .venv-peers build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -71,7 +80,7 @@ $(VENV)/stamp: $(REQUIREMENTS) | check-python
 	@echo "making $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python $(PIP_INSTALL) --upgrade 'pip>=25.1'
-	@$(BIN)/python $(PIP_INSTALL) --editable '.[fickling,hdf5,numpy,sklearn]' --group dev \
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[fickling,numpy,sklearn]' --group dev \
 	    --group test-models
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && \
 	    { $(BIN)/python $(PIP_INSTALL) --group test-torch || \
@@ -80,4 +89,9 @@ $(VENV)/stamp: $(REQUIREMENTS) | check-python
 
 $(VENV)/bench-stamp: $(VENV)/stamp
 	@$(BIN)/python $(PIP_INSTALL) --group bench
+	@touch $@
+
+# No atheris for this Python, no fuzzing: the test says so.
+$(VENV)/fuzz-stamp: $(VENV)/stamp
+	@$(BIN)/python $(PIP_INSTALL) --group fuzz || echo "no atheris at hand" >&2
 	@touch $@

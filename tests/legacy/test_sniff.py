@@ -181,3 +181,15 @@ def test_any_bytes(parts: list[bytes]) -> None:
     data = b"".join(parts)
     for content in (View(data), Stream(lambda: iter([data]))):
         assert all(isinstance(name, str) for name in formats(content))
+
+
+def test_a_zip_archive_is_no_pickle_with_a_persistent_id() -> None:
+    for magic in (b"PK\3\4", b"PK\5\6"):
+        assert not {"joblib", "torch_legacy", "pickle"} & set(of(magic + b"\n0" * 50 + b"."))
+
+
+def test_numbers_before_a_brace_are_no_header() -> None:
+    size = (64).to_bytes(8, "little")
+    assert "safetensors" in of(size + b'{"a"' + bytes(60))
+    assert "safetensors" in of(size + b"{}" + b" " * 62)
+    assert "safetensors" not in of(size + b"{e\0\0\0\0\0\0" + bytes(60))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from safemodel.errors import BudgetError, LegacyError
 from safemodel.legacy.content import View
-from safemodel.legacy.sniff import LAST_RESORT, PICKLES, PROTOBUFS, TEXTS, formats
+from safemodel.legacy.sniff import LAST_RESORT, PICKLES, TEXTS, formats
 from safemodel.report.model import FileReport, Severity, Status
 from safemodel.scan import formats as handlers
 from safemodel.scan.budget import DEFAULT_LIMITS, Budget, Limits
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from safemodel.legacy.content import Content
 
-# Formats of which the first that fits is the one, and formats that are one to who is told of them.
-_FAMILIES: Final = (PICKLES, PROTOBUFS, TEXTS, ("zstd", "lz4"))
+# Formats of which the first that fits is the one.
+_FAMILIES: Final = (PICKLES, TEXTS, ("zstd", "lz4"))
 _LARGE: Final = 64 << 20
 _HASHED: Final = 8 << 20  # bytes between two looks at the clock
 

@@ -17,7 +17,7 @@ from safemodel.scan.formats.torch_program import judge_program
 from safemodel.scan.formats.torch_zip import check_records, root_of
 
 if TYPE_CHECKING:
-    from safemodel.legacy.zip import ZipMember
+    from safemodel.legacy.zip_facts import ZipMember
     from safemodel.scan.formats.zip_archive import ZipArchive
     from safemodel.scan.scope import Scope
 

@@ -24,7 +24,7 @@ from safemodel.scan.torch_operators import is_known_class, judge_operator
 
 if TYPE_CHECKING:
     from safemodel.legacy.pickle_facts import Value
-    from safemodel.legacy.zip import ZipMember
+    from safemodel.legacy.zip_facts import ZipMember
     from safemodel.scan.formats.zip_archive import ZipArchive
     from safemodel.scan.scope import Scope
 

@@ -16,7 +16,7 @@ from safemodel.scan.formats import pickle
 from safemodel.scan.formats.torch_records import STORAGE_NAMES, Storages
 
 if TYPE_CHECKING:
-    from safemodel.legacy.zip import ZipMember
+    from safemodel.legacy.zip_facts import ZipMember
     from safemodel.scan.formats.zip_archive import ZipArchive
     from safemodel.scan.names.entry import Entry
     from safemodel.scan.scope import Scope

@@ -299,6 +299,13 @@ ROWS = [
         b"Nq\x05" + text(b"b") + b"\x94" + text(b"c") + b"q\x07h\x01.",
         "odd, stop 'b'",
     ),
+    Row("a string is where it was PUT", text(b"a") + b"q\x05K\x01h\x05.", "odd, stop 'a'"),
+    Row("a string is where it was PUT, far", text(b"a") + b"r\x05\0\0\0h\x05.", "odd, stop 'a'"),
+    Row(
+        "a string after a gap and a site",
+        b"Np5\ncos\nsystem\n" + text(b"b") + b"\x94h\x01.",
+        "os.system, odd, stop 'b'",
+    ),
     Row("a string that is not PUT at 0", text(b"a") + b"q\x01h\x00.", "fail"),
     Row("a string that is not PUT at 0, far", text(b"a") + b"r\x01\0\0\0h\x00.", "fail"),
     Row(
@@ -413,6 +420,7 @@ ROWS = [
     Row("BUILD on a global", b"cos\nsystem\n}b.", "os.system, BUILD dict0, stop global"),
     Row("BUILD on a list", b"]}b.", "fail", "stop list0"),
     Row("BUILD of None on a list", b"]Nb.", "stop list0"),
+    Row("BUILD of what may be None on a list", b"]Pa\nb.", "persistent 'a', stop list0"),
     Row("BUILD of a pair on a list", b"]N}\x86b.", "stop list0"),
     Row("BUILD of a wrong pair on a list", b"]NN\x86b.", "fail", "stop list0"),
     Row("BUILD of a number on a list", b"]K\x01b.", "fail"),

@@ -137,6 +137,7 @@ class Judge:
         if isinstance(end, Failure):
             kind = BudgetError if end.budget else DamagedError
             self._failure = kind(end.message, offset=end.offset)
+            self.ambiguous |= not end.budget  # another unpickler may go on
             self.exhausted = end.budget and self._scope.budget.seconds_left < 0
         return end
 

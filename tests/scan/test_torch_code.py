@@ -244,6 +244,17 @@ def test_what_an_exported_program_must_not_have(model: Any, rule: str) -> None:
     assert rules(scan(old.getvalue())) == found
 
 
+def test_a_tree_too_deep_for_us_is_unread() -> None:
+    """A loader with a larger stack would get to what is at the bottom of it."""
+    evil = json.dumps({"default_factory_module": "os", "default_factory_name": "getcwd"})
+    model = program()
+    call = model["graph_module"]["module_call_graph"][0]["signature"]
+    call["in_spec"] = "[" * 990 + evil + "]" * 990
+    found = scan(exported(model))
+    assert found.status is Status.UNREAD
+    assert "SM902" in rules(found)
+
+
 def test_the_first_of_two_keys_counts_too() -> None:
     text = json.dumps(program(node={"target": "torch.os.system"}))
     target = '"target": "torch.os.system"'

@@ -6,10 +6,11 @@ makes of the tree around it is not followed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from safemodel.errors import BudgetError, DamagedError
+from safemodel.legacy import json_text
 from safemodel.legacy.torch_expression import is_plain_name, why_not_arithmetic
 from safemodel.report.model import Severity
 from safemodel.scan.evidence import bounded
@@ -237,15 +238,16 @@ def _is_word(text: str) -> bool:
 
 def _tree(text: str, scope: Scope) -> None:
     """Judge the description of a tree, which is JSON in a string."""
+    if not text:
+        return
     try:
-        tree = json.loads(text)
-    except (ValueError, RecursionError):
-        if text:
-            scope.find(
-                "SM165",
-                f"describes inputs by {bounded(text, 80)!r}",
-                severity=Severity.LOW,
-            )
+        tree = json_text.parse(text.encode("utf-8", "surrogatepass")).value
+    except DamagedError:
+        message = f"describes inputs by {bounded(text, 80)!r}"
+        scope.find("SM165", message, severity=Severity.LOW)
+        return
+    except BudgetError as error:  # another parser may get further
+        scope.unread(error)
         return
     waiting = [tree]
     while waiting:

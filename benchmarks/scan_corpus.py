@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 _MARKER = "/tmp/marker"  # noqa: S108 (a name in a payload; it never runs)
@@ -49,10 +52,28 @@ def hostile(folder: Path) -> None:
 
 
 def benign(folder: Path) -> None:
-    """Every file of tests/benign."""
-    from tests.benign.corpus import write_all
+    """Every file of tests/benign that some loader unpickles, runs or parses.
 
-    write_all(folder)
+    Each group is made in a process of its own: TensorFlow and others change each other's files.
+    """
+    from tests.benign.test_benign import GROUPS
+
+    for group in GROUPS:
+        command = [sys.executable, "-m", "benchmarks.scan_corpus", group, str(folder)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _benign_group(name: str, folder: Path) -> None:
+    from tests.benign.corpus import Corpus
+    from tests.benign.test_benign import GROUPS
+
+    with tempfile.TemporaryDirectory() as temporary:
+        corpus = Corpus(Path(temporary))
+        GROUPS[name].make(corpus)
+        for item in corpus.items:
+            if item.expect and item.path.exists():  # else it has gone along with its folder
+                flat = "-".join(item.path.relative_to(corpus.folder).parts)
+                shutil.move(item.path, folder / f"{name}-{flat}".replace(" ", "-"))
 
 
 def large(folder: Path) -> dict[str, Path]:
@@ -94,3 +115,7 @@ def large(folder: Path) -> dict[str, Path]:
         model = {"weights": generator.normal(size=10), "epoch": number}
         (small / f"model{number}.pkl").write_bytes(pickle.dumps(model))
     return cases
+
+
+if __name__ == "__main__":
+    _benign_group(sys.argv[1], Path(sys.argv[2]))

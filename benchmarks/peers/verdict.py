@@ -10,24 +10,34 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 Verdicts = dict[str, str]
+PATIENCE = 20  # seconds for one file
 
 
 def _each(folder: Path, judge: Callable[[Path], str]) -> Verdicts:
-    """Every file (or SavedModel folder) by itself; what the scanner raises is `unread`."""
+    """Every file (or SavedModel folder) by itself; what raises, or takes long, is `unread`."""
     found: Verdicts = {}
+    signal.signal(signal.SIGALRM, _late)
     for path in sorted(folder.iterdir()):
+        signal.alarm(PATIENCE)
         try:
             found[path.name] = judge(path)
         except Exception as error:
             print(f"{path.name}: {type(error).__name__}: {error}", file=sys.stderr)
             found[path.name] = "unread"
+        finally:
+            signal.alarm(0)
     return found
+
+
+def _late(_number: int, _frame: object) -> None:
+    raise TimeoutError(f"no answer in {PATIENCE} seconds")
 
 
 def picklescan(folder: Path) -> Verdicts:
@@ -88,8 +98,8 @@ def modelaudit(folder: Path) -> Verdicts:
     document = json.loads(result.stdout)
     found = dict.fromkeys(sorted(item.name for item in folder.iterdir()), "quiet")
     for issue in document["issues"]:
-        name = _first(folder, issue.get("location") or "")
-        if name in found and issue["severity"] in {"warning", "critical"}:
+        name = _item(issue.get("location") or "", found)
+        if name and issue["severity"] in {"warning", "critical"}:
             found[name] = "alarm"
     return found
 
@@ -101,21 +111,23 @@ def hayward(folder: Path) -> Verdicts:
     document = json.loads(result.stdout)
     found = dict.fromkeys(sorted(item.name for item in folder.iterdir()), "quiet")
     for path in document["coverage_gaps"]:
-        found[path.split("/")[0]] = "unread"
+        if name := _item(path, found):
+            found[name] = "unread"
     for finding in document["findings"]:
-        name = finding["file"].split("/")[0].split("::")[0].split(":")[0]
-        if name in found and finding["severity"] in {"high", "critical"}:
+        name = _item(finding["file"], found)
+        if name and finding["severity"] in {"high", "critical"}:
             found[name] = "alarm"
     return found
 
 
-def _first(folder: Path, location: str) -> str:
-    """The item of the folder that a location is in."""
-    prefix = f"{folder}/"
-    if not location.startswith(prefix):
-        return ""
-    rest = location.removeprefix(prefix)
-    return rest.split("/")[0].split(" (")[0].split(":")[0]
+def _item(location: str, found: Verdicts) -> str:
+    """The item of the folder that a location is in; "" if it is in none."""
+    for part in location.split("/"):
+        for end in (" (", "::", ":", "!"):
+            part = part.split(end)[0]
+        if part in found:
+            return part
+    return ""
 
 
 PEERS: dict[str, Callable[[Path], Verdicts]] = {

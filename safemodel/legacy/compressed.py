@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import BudgetError, DamagedError, LegacyError
 from safemodel.legacy.codecs import MAGIC, MAX_DICTIONARY, Codec, Decoder, Lz4Legacy
+from safemodel.legacy.sniff import is_lzma
 from safemodel.limits import MIB
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Inflated:
         if kind in ("gzip", "xz"):
             feed.skip_zeros(1 if kind == "gzip" else 4, partial(self._spend, 0))
         magic = MAGIC[kind]
+        if kind in ("xz", "lzma") and is_lzma(feed.peek(13)):
+            return True
         return bool(magic) and feed.peek(6).startswith(magic)
 
     def _stream(self, feed: _Feed, decoder: Decoder, wanted: Callable[[], int]) -> Iterator[bytes]:

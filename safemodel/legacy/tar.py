@@ -195,10 +195,12 @@ class _Walk:
     def _size(self, header: _Header, pax: dict[str, str], name: str) -> int:
         if "size" not in pax:
             return header.size
-        size = _decimal(pax["size"].encode("utf-8", "replace"))
+        digits = pax["size"]
+        size = _decimal(digits.encode("utf-8", "replace"))
         if size is None:
-            self._odd("disagreement", f"{shown(name)}: a size that is no number", header.offset)
-            return header.size
+            message = f"{shown(name)}: a size that is no plain number"
+            self._odd("disagreement", message, header.offset)
+            return _lenient(digits)
         if header.size not in (0, size):
             message = f"{shown(name)}: {header.size} bytes in its header, {size} in the pax header"
             self._odd("disagreement", message, header.offset)
@@ -261,15 +263,22 @@ def _number(field: bytes) -> int | None:
     if field[:1] in (b"\x80", b"\xff"):
         value = int.from_bytes(field[1:], "big")
         return value - (1 << 8 * (len(field) - 1)) if field[0] == 0xFF else value
-    digits = field.split(b"\0", 1)[0].strip(b" \t\n\r\x0b\x0c")
     try:
-        return int(digits or b"0", 8)
+        return int(field.split(b"\0", 1)[0].decode("ascii").strip() or "0", 8)
     except ValueError:
         return None
 
 
 def _decimal(digits: bytes) -> int | None:
     return int(digits) if digits.isdigit() and len(digits) <= 20 else None
+
+
+def _lenient(digits: str) -> int:
+    """A number as tarfile takes it: by `int`, else 0."""
+    try:
+        return max(0, int(digits)) if len(digits) <= 20 else 0
+    except ValueError:
+        return 0
 
 
 def _text(data: bytes) -> str:

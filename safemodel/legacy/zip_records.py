@@ -26,7 +26,8 @@ LOCAL_SIZE: Final = 30
 CENTRAL_SIZE: Final = 46
 ZIP64_END_SIZE: Final = 56
 LOCATOR_SIZE: Final = 20
-END_REACH: Final = (1 << 16) + END_SIZE  # an end record begins no farther from the end
+# Its comment has less than 64 KiB, but miniz searches in steps, and some KiB farther from the end.
+END_REACH: Final = 1 << 17
 
 LOCAL_SIGNATURE: Final = b"PK\x03\x04"
 CENTRAL_SIGNATURE: Final = b"PK\x01\x02"
@@ -133,13 +134,17 @@ def _end(data: memoryview, place: int, values: tuple[int, ...]) -> Iterator[End]
 
 
 def _zip64(data: memoryview, place: int, stop: int, cut: bool) -> Iterator[End]:
-    """The ZIP64 end records: directly before the locator, and where the locator points."""
+    """The ZIP64 end records: directly before the locator, and where the locator points.
+
+    miniz goes wherever that is, be it into the comment of the archive.
+    """
     locator = place - LOCATOR_SIZE
     if locator < 0 or bytes(data[locator : locator + 4]) != _LOCATOR_SIGNATURE:
         return
     pointed = int.from_bytes(data[locator + 8 : locator + 16], "little")
     for at in dict.fromkeys((locator - ZIP64_END_SIZE, pointed)):
-        if 0 <= at <= locator - ZIP64_END_SIZE and bytes(data[at : at + 4]) == _ZIP64_END_SIGNATURE:
+        inside = 0 <= at <= len(data) - ZIP64_END_SIZE
+        if inside and bytes(data[at : at + 4]) == _ZIP64_END_SIGNATURE:
             disk, start_disk, here, count, size, directory = _ZIP64_END.unpack_from(data, at + 16)
             disks = bool(disk | start_disk or here != count)
             yield End(place, stop, at, count, size, directory, disks, True, cut)

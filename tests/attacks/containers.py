@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.attacks.assemble import assemble
+from tests.attacks.readers import READERS, npz_in_checkpoint
 
 
 @dataclass(frozen=True)
@@ -351,6 +352,8 @@ CONTAINERS: dict[str, Container] = {
     "torch legacy, keys": Container(_torch_legacy_at(4), "torch"),
     "torch tar": Container(_torch_tar, "torch"),
     "pickle before a zip": Container(_pickle_before_zip, "pickle"),
+    "npz in a checkpoint": Container(npz_in_checkpoint(npy), "numpy"),
+    **{name: Container(*container) for name, container in READERS.items()},
 }
 
 # Only for a short pickle without zero bytes.

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from safemodel.errors import BudgetError, DamagedError, LegacyError
 from safemodel.legacy import tar
 from safemodel.legacy.content import Stream, View
+from safemodel.legacy.sniff import formats
+from tests.attacks.readers import READERS
 from tests.hostile.tars import END, header, member, padded, pax
 
 
@@ -170,3 +172,11 @@ def test_any_bytes(data: bytes) -> None:
             assert 0 < found.data_offset <= len(data)
     except LegacyError:
         pass
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if name.startswith("tar")])
+def test_numbers_as_tarfile_reads_them(name: str) -> None:
+    data = READERS[name][0](b"N.")
+    with tarfile.open(fileobj=io.BytesIO(data)) as real:
+        assert names(data) == real.getnames()
+    assert "tar" in formats(View(data))

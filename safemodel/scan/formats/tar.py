@@ -104,7 +104,10 @@ class _Tar:
         if member.kind in LINKS or member.kind in DEVICES:
             self._special(member)
         elif member.kind == "sparse file":
+            message = f"{name} is a sparse file, which only some readers put together"
+            self._scope.find("SM415", message, offset=at)
             self._scope.unread(UnreadableError(f"{name} is a sparse file", offset=at))
+            return True
         elif member.kind == "file":
             if member.name in self._seen:
                 message = f"{name} is there twice: the last one counts"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from safemodel.errors import DamagedError, LegacyError
+from safemodel.errors import BudgetError, DamagedError, LegacyError
 from safemodel.legacy.content import View
 from safemodel.legacy.member_names import shown
+from safemodel.legacy.npy import MAGIC
 from safemodel.legacy.zip import parse_zip
 from safemodel.limits import MIB
 from safemodel.report.model import Severity
@@ -15,7 +16,7 @@ from safemodel.scan.formats.zip_archive import Member, ZipArchive
 
 if TYPE_CHECKING:
     from safemodel.legacy.content import Content
-    from safemodel.legacy.zip import ZipFacts, ZipMember
+    from safemodel.legacy.zip_facts import ZipFacts, ZipMember
     from safemodel.scan.scope import Scope
 
 # Modules of this package that know a kind of ZIP archive (see zip_archive.py), and the last parts
@@ -78,9 +79,13 @@ def scan(content: Content, scope: Scope) -> bool:
             known.update(archive.members[each] for each in dealt_with)
     for member in facts.members:
         scope.budget.check_time()
-        if member not in known and not member.is_folder:
+        if member in known:
+            _scan_array(archive, member, scope)
+        elif not member.is_folder:
             _scan_member(archive, member, scope)
     if not embedded:
+        if len(facts.gaps) > _MAX_GAPS:
+            scope.unread(BudgetError(f"has more than {_MAX_GAPS} gaps between its members"))
         for start, stop in facts.gaps[:_MAX_GAPS]:
             scope.scan(f"<bytes {start} to {stop}>", View(data[start:stop]))
     for start, stop in facts.comments:
@@ -117,6 +122,16 @@ def _report(facts: ZipFacts, scope: Scope, *, embedded: bool) -> None:
             offset=oddity.offset,
             severity=Severity.LOW if low else None,
         )
+
+
+def _scan_array(archive: ZipArchive, member: ZipMember, scope: Scope) -> None:
+    """A member that is data to one loader is an array to `numpy.load`, if it begins like one."""
+    try:
+        content = archive.content(member)
+        if bytes(content.head(len(MAGIC))) == MAGIC:
+            scope.scan(member.name, content, ("npy",))
+    except LegacyError:
+        pass  # whoever dealt with it said so
 
 
 def _scan_member(archive: ZipArchive, member: ZipMember, scope: Scope) -> None:

@@ -153,8 +153,8 @@ RULES: Final = (
         "tar-records-disagree",
         Severity.HIGH,
         "A tar archive whose headers can be read in two ways",
-        "A header contradicts itself or an extended header before it: sizes, checksums, numbers, "
-        "or a second archive behind the end of the first.",
+        "A header contradicts itself or an extended header before it: sizes, checksums, numbers; "
+        "or a member is a sparse file; or a second archive is behind the end of the first.",
         "Readers choose differently (CVE-2025-62518 in tar readers is of this kind), so the list "
         "of members depends on the program.",
         "A pax header that gives a member another size than its own header does.",

@@ -95,6 +95,7 @@ def trace(
     state = State(source, dialect, limits, values=values)
     spent = 0
     try:
+        source.refill(1)
         while not state.ending:
             facts = _run(state)
             if source.oddities:

@@ -146,6 +146,8 @@ class Teller:
         return ANY
 
     def _mutate(self, fact: Mutate) -> None:
+        if isinstance(fact.target, Items | Blob):
+            return  # a list or a bytearray of the pickle's own: no event of the real thing
         target = self._target(fact)
         values = fact.arguments
         if fact.opcode.startswith("APPEND"):

@@ -122,6 +122,8 @@ def test_what_is_only_remembered_is_not_complete(monkeypatch: pytest.MonkeyPatch
     result = check(build, "c", values=False)[-1].value  # type: ignore[union-attr]
     assert isinstance(result, Instance)
     assert not result.state.complete  # type: ignore[union-attr]
+    pair = b"N\x940N}\x86q\x010]h\x01b."  # a pair that sets nothing, if it is looked into
+    assert isinstance(check(pair, "c", values=False)[-1], Stop)
     entry = b"N\x94]\x94]\x94K\x05q\x01h\x02."  # what takes the place of one list is not the other
     for padding in (b"", b"N" * 64):
         last = check(entry + padding, "c", values=False)[-1].value  # type: ignore[union-attr]

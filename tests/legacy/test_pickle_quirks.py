@@ -404,6 +404,11 @@ ROWS = [
         "os.system, NEWOBJ list0, stop instance",
     ),
     Row("NEWOBJ_EX", b"cos\nsystem\n)}\x92.", "os.system, NEWOBJ_EX tuple0, stop instance"),
+    Row(
+        "NEWOBJ_EX with what may be keywords",
+        b"cos\nsystem\n)Pa\n\x92.",
+        "os.system, persistent 'a', NEWOBJ_EX tuple0, stop instance",
+    ),
     Row("NEWOBJ_EX without keywords", b"cos\nsystem\n)N\x92.", "os.system, fail"),
     Row("PERSID", b"Pa b\n.", "persistent 'a b', stop persistent"),
     Row("PERSID of nothing", b"P\n.", "persistent '', stop persistent"),
@@ -436,7 +441,7 @@ ROWS = [
     Row(
         "APPEND to bytes that change",
         b"\x96" + struct.pack("<Q", 0) + b"K\x01a.",
-        "stop bytearray*0",
+        "APPEND 1, stop bytearray*0",
     ),
     Row("APPEND without a value", b"]a.", "fail"),
     Row("APPENDS", b"](K\x01K\x02e.", "stop list2"),
@@ -454,6 +459,11 @@ ROWS = [
     Row("SETITEM", b"}K\x01K\x02s.", "stop dict1"),
     Row("SETITEM in a list", b"]K\x05aK\x00K\x02s.", "stop list1"),
     Row("SETITEM in a list by name", b"]K\x05aU\x00K\x02s.", "fail"),
+    Row(
+        "SETITEM in a list by what may be a number or a slice",
+        b"]Pa\nNs.",
+        "persistent 'a', SETITEM persistent None, stop list0",
+    ),
     Row("SETITEM of a list as key", b"}]K\x02s.", "fail"),
     Row("SETITEM of a tuple with a list as key", b"}]\x85\x85K\x02s.", "fail"),
     Row(

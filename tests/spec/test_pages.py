@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from safemodel import errors, limits
+from safemodel.cli.parser import VERBS
 from safemodel.format.weights import ITEM_SIZES
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
@@ -64,6 +65,12 @@ def test_the_code_names_sections_that_exist() -> None:
     for path in (SPEC.parent / "safemodel").rglob("*.py"):
         for page, title in re.findall(r'spec/(\S+)\.md,\s+"([^"]+)"', path.read_text()):
             assert title in titles[f"{page}.md"], f"{path.name}: {title}"
+
+
+def test_the_verbs_are_those_of_the_command_line() -> None:
+    verbs = sections((SPEC / "cli.md").read_text())["Verbs"]
+    named = re.findall(r"^\| `([a-z]+)(?: [a-z]+)?` \|", verbs, re.MULTILINE)
+    assert set(named) == set(VERBS)
 
 
 @pytest.mark.parametrize("page", sorted(SPEC.rglob("*.md")), ids=lambda page: page.name)

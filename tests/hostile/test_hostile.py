@@ -74,7 +74,7 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("name", files.ALL)
 def test_within_a_short_budget(name: str, measure: Measure, tmp_path: Path) -> None:
-    check(measure, files.write(name, tmp_path), 0.4)
+    check(measure, files.write(name, tmp_path), 0.25)
 
 
 @pytest.mark.slow

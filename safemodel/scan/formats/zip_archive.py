@@ -23,7 +23,7 @@ from safemodel.limits import MIB
 if TYPE_CHECKING:
     from safemodel.legacy.codecs import Decoder
     from safemodel.legacy.compressed import Inflated
-    from safemodel.legacy.zip import ZipFacts, ZipMember
+    from safemodel.legacy.zip_facts import ZipFacts, ZipMember
     from safemodel.scan.scope import Scope
 
 MAX_READ: Final = 64 * MIB

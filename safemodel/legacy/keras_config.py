@@ -119,7 +119,9 @@ def _object(path: str, item: dict[str, JsonValue]) -> KerasObject:
 
 
 def looks_like_keras(value: JsonValue) -> bool:
-    """Whether a JSON document is the configuration of a Keras object."""
-    return (
-        isinstance(value, dict) and isinstance(value.get("class_name"), str) and "config" in value
-    )
+    """Whether a JSON document is the configuration of a Keras object, or of several.
+
+    Keras makes the objects in lists and in dictionaries of any names, too, before it finds that
+    the whole is no model.
+    """
+    return any("config" in found.members and found.kind != "malformed" for found in walk(value))

@@ -107,6 +107,21 @@ def _keras_deflated(m: str, folder: Path) -> Path:
     return path
 
 
+def _keras_in(
+    around: Callable[[dict[str, Any]], Any], encoding: str = "utf-8"
+) -> Callable[[str, Path], Path]:
+    """No model, and no weights: Keras makes what is in it before it finds out."""
+
+    def make(m: str, folder: Path) -> Path:
+        text = json.dumps(around(_sequential(_lambda_layer(m)))).encode(encoding)
+        path = folder / "model.keras"
+        metadata = b'{"keras_version": "3.15.1", "date_saved": "2026-01-01@00:00:00"}'
+        path.write_bytes(zipped({"metadata.json": metadata, "config.json": text}))
+        return path
+
+    return make
+
+
 def _keras_wrapped(wrapper: str) -> Callable[[str, Path], Path]:
     """A Lambda inside of a layer that holds another."""
 
@@ -364,6 +379,10 @@ FORMATS: dict[str, Format] = {
     "keras Lambda in a model": Format(_keras_wrapped("Sequential"), "keras-unsafe", "keras"),
     "keras Lambda in TimeDistributed": Format(
         _keras_wrapped("TimeDistributed"), "keras-unsafe", "keras"
+    ),
+    "keras Lambda in a list": Format(_keras_in(lambda c: [[c]]), "keras-unsafe", "keras"),
+    "keras Lambda in a dictionary": Format(
+        _keras_in(lambda c: {"class_name": "x", "y": c}, "utf-16"), "keras-unsafe", "keras"
     ),
     "keras h5 Lambda": Format(_keras_h5, "keras-unsafe", "keras"),
     **{

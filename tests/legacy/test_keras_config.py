@@ -78,7 +78,9 @@ def test_paths_are_bounded() -> None:
 def test_documents() -> None:
     assert looks_like_keras({"class_name": "Model", "config": {}})
     assert not looks_like_keras({"class_name": "Model"})
-    assert not looks_like_keras([{"class_name": "Model", "config": {}}])
+    assert looks_like_keras([{"class_name": "Model", "config": {}}])
+    assert looks_like_keras({"any": {"class_name": "x", "y": {"class_name": "z", "config": {}}}})
+    assert not looks_like_keras({"class_name": 1, "config": {}})
     assert not looks_like_keras({"_class_name": "UNet"})
 
 

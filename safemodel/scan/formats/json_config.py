@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from safemodel.errors import BudgetError, DamagedError, UnreadableError
 from safemodel.legacy import json_text
+from safemodel.legacy.keras_config import looks_like_keras
 from safemodel.scan import configs
 from safemodel.scan.formats.text import beginning, judge_also_as_template
 
@@ -49,7 +50,7 @@ def _judge(text: json_text.JsonText, scope: Scope, *, marked: bool) -> bool:
         raise UnreadableError(
             "an ONNX model as JSON", hint="convert it to ONNX's own format, and scan that"
         )
-    if isinstance(value, dict) and isinstance(value.get("class_name"), str) and "config" in value:
+    if marked and looks_like_keras(value):
         from safemodel.scan.keras_rules import judge_config
 
         judge_config(text, scope)

@@ -139,11 +139,6 @@ class Reader:
 
     # -- graphs
 
-    def saved_model(self) -> tuple[MetaGraph, ...]:
-        """All meta graphs of a SavedModel."""
-        places = self.messages(0, len(self.data), 2)
-        return tuple(self.meta_graph(start, end) for start, end in places)
-
     def meta_graph(self, start: int, end: int) -> MetaGraph:
         """A MetaGraphDef: the graph, its assets and objects."""
         graphs: list[Graph] = []

@@ -89,7 +89,6 @@ SAMPLE = (
     "gguf_counts",
     "git_lfs_pointer",
     "hdf5_of_noise",
-    "json_brackets",
     "keras_brackets",
     "npy_shape",
     "pickle_in_pickle",

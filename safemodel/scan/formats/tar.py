@@ -63,6 +63,7 @@ class _Tar:
                 self._archive_at_hand(self._content)
             else:
                 for member in tar.members(self._reader):
+                    self._scope.budget.check_time()
                     if self._look(member):
                         self._scope.scan(member.name, self._passing(member))
             if not self._another() or second:
@@ -79,6 +80,8 @@ class _Tar:
         try:
             for member in tar.members(self._reader):
                 found.append(member)
+                if not len(found) & 0xFF:
+                    self._scope.budget.check_time()
                 if len(found) > self._scope.budget.limits.members:
                     raise BudgetError(f"holds more than {len(found) - 1} members")
         except LegacyError as error:
@@ -92,6 +95,7 @@ class _Tar:
                 self._scope.fits(name)
                 known.update(archive.members[each] for each in dealt_with)
         for member in found:
+            self._scope.budget.check_time()
             if self._look(member) and member not in known:
                 self._scope.scan(member.name, archive.content(member))
 

@@ -92,7 +92,7 @@ def test_streams_behind_one_another_are_one(kind: str) -> None:
     assert b"".join(inflated(kind, data).pieces()) == b"onetwo"
 
 
-@pytest.mark.parametrize("kind", set(ENCODERS) - {"lz4-legacy"})
+@pytest.mark.parametrize("kind", sorted(set(ENCODERS) - {"lz4-legacy"}))
 @pytest.mark.parametrize("tail", [b"x", b"PK\3\4 and so on" * 100_000])
 def test_what_is_behind_is_told(kind: str, tail: bytes) -> None:
     data = ENCODERS[kind](DATA)
@@ -134,7 +134,7 @@ def test_all_comes_out_before_a_wrong_digest(kind: str) -> None:
     assert salvaged(inflated(kind, bytes(data))) == b"short"
 
 
-@pytest.mark.parametrize("kind", set(ENCODERS) - {"lz4-legacy"})
+@pytest.mark.parametrize("kind", sorted(set(ENCODERS) - {"lz4-legacy"}))
 def test_all_comes_out_before_the_end_of_what_is_cut_off(kind: str) -> None:
     found = salvaged(inflated(kind, ENCODERS[kind](DATA)[:-1]))
     assert DATA.startswith(found)

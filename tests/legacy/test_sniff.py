@@ -46,7 +46,7 @@ def of(data: bytes) -> tuple[str, ...]:
         (b"\x93NUMPY\1\0", "npy"),
         (b"GGUF\3\0\0\0", "gguf"),
         (b"\x02\0\0\0\0\0\0\0{}", "safetensors"),
-        (gzip.compress(b"x"), "gzip"),
+        (gzip.compress(b"x", mtime=0), "gzip"),
         (bz2.compress(b"x"), "bzip2"),
         (lzma.compress(b"x"), "xz"),
         (lzma.compress(b"x", lzma.FORMAT_ALONE), "lzma"),

@@ -35,6 +35,11 @@ class Record:
     # Told of each pickle that was judged: where, and its facts (`safemodel explain`).
     observe: Callable[[Scope, Sequence[Fact]], None] | None = None
 
+    def recount(self) -> None:
+        """Count the findings that there are."""
+        grave = sum(finding.severity >= Severity.HIGH for finding in self.findings)
+        self.counts[:] = len(self.findings) - grave, grave
+
 
 class Scope:
     """The context of one content.

@@ -310,3 +310,14 @@ def test_codes_of_extensions_in_an_array() -> None:
     add = p.call(p.name("copyreg", "add_extension"), p.text("os"), p.text("system"), p.number(1))
     made = wrapper(numpy_array_alignment_bytes=None) + b"\x82\x01".ljust(16, b".")
     assert worst(p.whole(p.listed(add, made))) >= HIGH
+
+
+def test_what_is_left_out_does_not_count() -> None:
+    """The limit on findings is for those that are reported."""
+    calls = b"".join(b"cacme%d\nmake\n)R0" % index for index in range(1100))
+    items = b"cacme\ndtype\n0" + calls
+    number = p.values(p.number(len(items)))
+    made = wrapper(shape=number, dtype=dtype("u1", "|"), numpy_array_alignment_bytes=None)
+    data = p.whole(p.listed(made + items))
+    assert (worst(data) or Severity.INFO) < HIGH
+    assert worst(data + p.whole(EVIL)) is CRITICAL

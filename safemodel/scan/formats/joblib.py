@@ -83,6 +83,7 @@ def report_plain(
         return
     findings = scope.record.findings
     before = len(findings)
+    scope.record.counts[:] = 0, 0  # what is left out leaves nothing else out
     judged.report(content, failure=False)
     end = min((_offset(found) for found in findings[before:] if _is_lost(found)), default=None)
     findings[before:] = [
@@ -92,6 +93,7 @@ def report_plain(
         and not _is_chance(found, wrappers)
         and (end is None or _offset(found) < end or _is_certain(found, scope))
     ]
+    scope.record.recount()
 
 
 def _is_chance(found: Finding, wrappers: Mapping[int, int]) -> bool:

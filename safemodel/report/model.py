@@ -50,7 +50,7 @@ class Rule:
     why: str
     example: str
     remedy: str
-    since: str = "0.2.0"
+    since: str = "0.1.0"
 
     @property
     def unread(self) -> bool:

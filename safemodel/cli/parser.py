@@ -27,9 +27,13 @@ VERBS: Final = {
     "completion": "print a completion script for bash, zsh or fish",
 }
 
-_DESCRIPTION = "Machine-learning models in an archive that is verified before it is read."
+_DESCRIPTION = (
+    "Machine-learning models in an archive that is verified before it is read, and a scanner that "
+    "says what other files would do."
+)
 _EPILOG = """\
 Examples:
+  safemodel scan downloads/
   safemodel init
   safemodel verify model.safemodel --trust acme.pub --name acme/fraud
   safemodel inspect model.safemodel

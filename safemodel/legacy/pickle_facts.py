@@ -153,7 +153,11 @@ class Build:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mutate:
-    """APPEND(S), ADDITEMS or SETITEM(S) on what the pickle did not build as plain data itself."""
+    """APPEND(S), ADDITEMS or SETITEM(S) on what the pickle did not build as plain data itself.
+
+    Also on a bytearray, and on a list at an index that is only known at load, which could be a
+    slice: no pickler does that, and what they hold afterwards is not what it looks like.
+    """
 
     target: Value
     opcode: str

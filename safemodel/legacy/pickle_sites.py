@@ -25,7 +25,7 @@ from safemodel.legacy.pickle_facts import (
 from safemodel.legacy.pickle_input import StuckError
 from safemodel.legacy.pickle_literal_ops import line_of, signed_of
 from safemodel.legacy.pickle_names import MAPPED_BELOW, from_python2
-from safemodel.legacy.pickle_state import KEEP, MAX_BESIDES, OPAQUE, check_hashable
+from safemodel.legacy.pickle_state import CALLABLES, KEEP, MAX_BESIDES, OPAQUE, check_hashable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,12 +234,23 @@ def _may_be_false(value: Value) -> bool:
 
 def _mutate(state: State, opcode: str, target: Value, values: list[Value]) -> tuple[Fact, ...]:
     arguments = tuple(values if state.values else values[:KEEP])
+    if len(values) > KEEP and not state.values and not CALLABLES.isdisjoint(map(type, values)):
+        arguments += _beyond(opcode, values[KEEP:])
     fact = Mutate(target, opcode, arguments, state.at)
     if state.values and type(target) is Instance:
         if target.mutations is None:
             target.mutations = []
         target.mutations.append(fact)
     return (fact,)
+
+
+def _beyond(opcode: str, values: list[Value]) -> tuple[Value, ...]:
+    """What can be called, among what is not kept; with its key, where it has one."""
+    if opcode != "SETITEMS":
+        return tuple(value for value in values if type(value) is Global)[:MAX_BESIDES]
+    pairs = zip(values[::2], values[1::2], strict=True)
+    special = [pair for pair in pairs if type(pair[1]) in CALLABLES and type(pair[0]) is not int]
+    return tuple(part for pair in special[:MAX_BESIDES] for part in pair)
 
 
 def append(state: State) -> tuple[Fact, ...]:
@@ -265,7 +276,7 @@ def _append(state: State, opcode: str, target: Value, values: list[Value]) -> tu
     if type(target) in OPAQUE:
         return _mutate(state, opcode, target, values)
     if type(target) is Blob and target.kind == "bytearray" and _fits_bytes(values):
-        return ()
+        return _mutate(state, opcode, target, values) if values else ()
     raise StuckError(f"{opcode} to a {_kind(target)}")
 
 
@@ -275,6 +286,13 @@ def _fits_bytes(values: list[Value]) -> bool:
     )
 
 
+def _fits_bytearray(values: list[Value]) -> bool:
+    """Bytes at indexes; anything at what could be a slice."""
+    _check_indexes(values[::2])
+    pairs = zip(values[::2], values[1::2], strict=True)
+    return _fits_bytes([value for key, value in pairs if type(key) not in OPAQUE])
+
+
 def setitem(state: State) -> tuple[Fact, ...]:
     stack = state.stack
     if len(stack) < 3:
@@ -282,7 +300,7 @@ def setitem(state: State) -> tuple[Fact, ...]:
     value = stack.pop()
     key = stack.pop()
     target = stack[-1]
-    kept = type(key) is not str or type(value) is Global
+    kept = type(key) is not str or type(value) in CALLABLES
     if type(target) is Pairs and target.count >= state.keep and not kept:
         target.count += 1
         target.complete = False
@@ -311,10 +329,10 @@ def _setitems(state: State, opcode: str, target: Value, values: list[Value]) -> 
         return _mutate(state, opcode, target, values)
     if type(target) is Items and target.kind == "list":
         _set_in_list(target, values)
-        return ()
-    if type(target) is Blob and target.kind == "bytearray" and _fits_bytes(values[1::2]):
-        _check_indexes(values[::2])
-        return ()
+        computed = not OPAQUE.isdisjoint(map(type, values[::2]))
+        return _mutate(state, opcode, target, values) if computed else ()
+    if type(target) is Blob and target.kind == "bytearray" and _fits_bytearray(values):
+        return _mutate(state, opcode, target, values)
     raise StuckError(f"{opcode} on a {_kind(target)}")
 
 
@@ -324,8 +342,10 @@ def _set_in_list(target: Items, values: list[Value]) -> None:
     for key, value in zip(values[::2], values[1::2], strict=True):
         if isinstance(key, int):
             index = key + target.count if key < 0 else key
-            if 0 <= index < len(target.items):
+            if 0 <= index < len(target.items) and (target.complete or index < KEEP):
                 target.items[index] = value
+            elif type(value) is Global and len(target.items) <= MAX_BESIDES:
+                target.items = [*target.items, value]
 
 
 def _check_indexes(keys: list[Value]) -> None:

@@ -37,7 +37,8 @@ _LOOK_INTO: Final = 64  # tuples of a key that are looked into
 
 OPAQUE: Final = frozenset({Global, Instance, Persistent, Extension})
 _CONTAINERS: Final = frozenset({Items, Pairs, Blob})
-_CALLABLES: Final = frozenset({Global, Instance})
+CALLABLES: Final = frozenset({Global, Instance})
+_NAMES: Final = frozenset({str, Instance})  # a call can return a string
 _CHANGEABLE: Final = ("bytearray", "buffer")
 NO_ITEMS: Final[list[Value]] = []  # of all empty lists and tuples; never changed
 NO_PAIRS: Final[list[tuple[Value, Value]]] = []
@@ -88,6 +89,23 @@ def check_hashable(keys: list[Value]) -> None:
         for key in keys:
             if unhashable(key):
                 raise StuckError("unhashable type")
+
+
+def _named(values: list[Value]) -> list[Value]:
+    """The globals among what is not kept, and the pairs that have one."""
+    kinds = set(map(type, values))
+    if Global not in kinds and Items not in kinds:
+        return []
+    return [
+        value
+        for value in values
+        if type(value) is Global
+        or (
+            type(value) is Items
+            and value.count == 2
+            and any(type(part) is Global for part in value.items)
+        )
+    ]
 
 
 class Memo:
@@ -297,7 +315,8 @@ class State:
         count = len(values)
         if count <= self.keep:
             return Items(kind, values or NO_ITEMS, count)  # type: ignore[arg-type]
-        return Items(kind, values[: self.keep], count, False)  # type: ignore[arg-type]
+        kept = values[: self.keep] + _named(values[self.keep :])
+        return Items(kind, kept, count, False)  # type: ignore[arg-type]
 
     def extend(self, target: Items, values: list[Value]) -> None:
         """Add values to a list or set."""
@@ -305,7 +324,9 @@ class State:
         target.count += len(values)
         if len(values) > room:
             target.complete = False
-            values = values[: max(room, 0)]
+            room = max(room, 0)
+            few = len(target.items) <= MAX_BESIDES
+            values = values[:room] + (_named(values[room:]) if few else [])
         if not target.items:
             target.items = values or NO_ITEMS
         else:
@@ -321,10 +342,10 @@ class State:
             target.complete = False
             first = 2 * max(room, 0)
             few = len(target.items) <= MAX_BESIDES
-            if few and not _CALLABLES.isdisjoint(map(type, values[first + 1 :: 2])):
+            if few and not CALLABLES.isdisjoint(map(type, values[first + 1 :: 2])):
                 rest = zip(values[first::2], values[first + 1 :: 2], strict=True)
                 beyond = [
-                    pair for pair in rest if type(pair[0]) is str and type(pair[1]) in _CALLABLES
+                    pair for pair in rest if type(pair[0]) in _NAMES and type(pair[1]) in CALLABLES
                 ]
             values = values[:first]
         pairs = list(zip(values[::2], values[1::2], strict=True)) + beyond

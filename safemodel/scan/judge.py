@@ -240,10 +240,13 @@ class Judge:
             if type(part) is Pairs:
                 for key, value in part.items:
                     self._attribute(key, value, fact.offset)
+        if any(_unseen(part) for part in (fact.state, *parts)):
+            what = "gets a state that was put away among so many values that it is not known"
+            self.sightings.note("SM110", f"an object {what}", fact.offset)
 
     def _hands(self, value: Value, offset: int) -> None:
         """What is only harmless in some uses must not be anywhere in a state, or be an item."""
-        if not anything(value, self._lookup):
+        if self.sightings.lent and not anything(value, self._lookup):
             self.sightings.note(
                 "SM110",
                 "a name that is only harmless in some uses becomes part of an object",
@@ -332,6 +335,11 @@ class Judge:
             nested.scan(self._scope, content)
         if failure and self._failure is not None:
             self._scope.unread(self._failure)
+
+
+def _unseen(value: Value) -> bool:
+    """Whether it stands for a container that was memoized when there were too many."""
+    return isinstance(value, Items | Pairs) and bool(value.count) and not value.items
 
 
 def _plain_slots(slots: Value) -> bool:

@@ -85,6 +85,8 @@ class Verdict:
             self._first = fact
             if self.danger is not None:
                 self._sightings.harmful = True
+            if self.entry is not None and (self.entry.nested or not self.entry.harmless):
+                self._sightings.lent = True
         if not fact.literal:
             self.noted("SM108", "is looked up by a name that other opcodes made", fact.offset)
 
@@ -160,6 +162,7 @@ class Sightings:
 
     Attributes:
         harmful: whether there was a call, or a name that is known to be dangerous.
+        lent: whether a name was looked up that is only harmless in some uses.
     """
 
     def __init__(self, lookup: Callable[[str, str], Entry | None], names: Tables) -> None:
@@ -169,6 +172,7 @@ class Sightings:
         self._unknown = 0
         self._notes: dict[tuple[str, str], Note] = {}
         self.harmful = False
+        self.lent = False
 
     def verdict(self, fact: Global) -> Verdict:
         """What is known of a name; the same object each time that it is met."""

@@ -18,6 +18,7 @@ Known: TypeAlias = "Callable[[str, str], Entry | None]"
 Match: TypeAlias = "Callable[[Value, Known], bool]"
 
 MAX_CONTAINERS: Final = 1000  # in one argument that must be plain
+MAX_WALK: Final = 50_000  # in one that must not have certain names
 MAX_DOTS: Final = 8  # of a name
 
 # What makes bytes where a protocol has no opcode for them.
@@ -198,10 +199,12 @@ def anything(value: Value, known: Known) -> bool:
         return True
     waiting = [value]
     seen: set[int] = set()
-    while waiting and len(seen) < MAX_CONTAINERS:
+    while waiting:
         one = waiting.pop()
         if id(one) in seen:
             continue
+        if len(seen) >= MAX_WALK:
+            return False
         seen.add(id(one))
         for part in _parts(one):
             kind = type(part)

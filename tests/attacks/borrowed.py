@@ -7,10 +7,11 @@ not by another function.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
-from tests.attacks.assemble import Built, Call, Name, New, Raw, SetItems, assemble
+from tests.attacks.assemble import Appended, Built, Call, Name, New, Raw, SetItems, assemble
 
 _getattr = Name("builtins", "getattr")
 _list = Name("builtins", "list")
@@ -33,6 +34,9 @@ def torch_legacy(expression: Any) -> bytes:
 
 def _made(m: str) -> bytes:
     return torch_legacy(Name("os", "mkdir")(m))
+
+
+_HARMLESS = torch_legacy([1])
 
 
 def _namespace(**attributes: Any) -> Any:
@@ -114,6 +118,30 @@ BORROWED: dict[str, Callable[[str], Any]] = {
     "item that is an attribute, an alias": lambda m: Built(
         SetItems(New(_result, ()), (("__setstate__", Name("types", "GenericAlias")(_load, ())),)),
         (_made(m),),
+    ),
+    "item that is an attribute, after many": lambda m: Built(
+        SetItems(
+            New(_result, ()),
+            (*((f"a{at}", 1) for at in range(40)), ("__setstate__", _load)),
+            b"u",
+        ),
+        (_made(m),),
+    ),
+    "item that is an attribute, by a name that a call returns": lambda m: Built(
+        SetItems(New(_result, ()), ((Name("builtins", "str")("__setstate__"), _load),)),
+        (_made(m),),
+    ),
+    "bytes that are appended": lambda m: Call(
+        _load, (Appended(Raw(b"\x96" + bytes(8)), tuple(_made(m)), b"e"),)
+    ),
+    "bytes that take the place of others": lambda m: Call(
+        _load,
+        (
+            SetItems(
+                Raw(b"\x96" + struct.pack("<Q", len(_HARMLESS)) + _HARMLESS),
+                ((Name("builtins", "slice")(0, None, None), _made(m)),),
+            ),
+        ),
     ),
     "attributes of a parameter": lambda m: Built(
         Name("torch._utils", "_rebuild_parameter_with_state")(

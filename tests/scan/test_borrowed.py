@@ -97,3 +97,42 @@ def test_a_name_that_no_table_of_this_guard_lets_through() -> None:
         ("keras.src.models.model", "Model._unpickle_model"),
     ):
         assert not tables.harmless(module, name), f"{module}.{name}"
+
+
+def test_what_comes_after_many_is_seen() -> None:
+    """Containers keep their first 32 values, and whatever could be called."""
+    many = b"".join(p.text(f"a{at}") + b"K\x01" for at in range(40))
+    pair = p.text("__setstate__") + LOAD
+    for body in (
+        p.make(RESULT) + b"(" + many + pair + b"u",
+        p.make(p.name("argparse", "Namespace")) + b"}(" + many + pair + b"ub",
+        p.call(ORDERED, p.listed(*[p.values(ID, ID)] * 40, p.values(ID, LOAD))),
+        p.call(p.name("builtins", "list"), p.listed(*[ID] * 40, LOAD)),
+        p.call(p.name("builtins", "list"), p.listed(*[ID] * 40) + p.number(39) + LOAD + b"s"),
+    ):
+        assert max(p.found(p.whole(body)).values()) >= HIGH
+
+
+def test_a_state_that_was_put_away_among_too_many() -> None:
+    fill = b"N\x940" * 200_001
+    state = b"}" + p.put(200_001) + p.text("a") + b"K\x01s0" + p.get(200_001)
+    body = fill + p.make(p.name("argparse", "Namespace")) + state + p.BUILD
+    assert p.found(p.whole(body))["SM110"] is HIGH
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        b"K\x00K\x01s",
+        b"(K\x01K\x02e",
+        p.call(p.name("builtins", "slice"), p.number(0), p.NONE) + p.raw(b"ab") + b"s",
+    ],
+)
+def test_a_bytearray_that_is_not_what_it_looks_like(change: bytes) -> None:
+    literal = b"\x96" + (4).to_bytes(8, "little") + b"abcd"
+    assert p.found(b"\x80\x05" + literal + change + b".")["SM110"] is HIGH
+
+
+def test_a_slice_of_a_list() -> None:
+    key = p.call(p.name("builtins", "slice"), p.number(0), p.NONE)
+    assert p.found(p.whole(b"]" + key + p.listed(LOAD) + b"s"))["SM110"] is HIGH

@@ -55,12 +55,14 @@ class Case:
 
 _CROSSED = ("process: os.system", "code: __import__", "code: python2 eval")
 _CARRIED = ("files: os.mkdir", "code: pkgutil.resolve_name", "no REDUCE: setstate in the instance")
-CASES = (
-    [Case(gadget, "protocol4", "bare") for gadget in GADGETS]
-    + [Case(gadget, form, "bare") for gadget in _CROSSED for form in FORMS]
-    + [Case(gadget, "protocol4", name) for gadget in _CARRIED for name in CONTAINERS]
-    + [Case("files: os.mkdir", form, "torch zip") for form in ("protocol0", "inst", "memoised")]
-    + [Case("files: os.mkdir", "protocol0", "tar name")]
+CASES = tuple(
+    dict.fromkeys(
+        [Case(gadget, "protocol4", "bare") for gadget in GADGETS]
+        + [Case(gadget, form, "bare") for gadget in _CROSSED for form in FORMS]
+        + [Case(gadget, "protocol4", name) for gadget in _CARRIED for name in CONTAINERS]
+        + [Case("files: os.mkdir", form, "torch zip") for form in ("protocol0", "inst", "memoised")]
+        + [Case("files: os.mkdir", "protocol0", "tar name")]
+    )
 )
 _TAR = {"tar name": TAR_NAME}
 
@@ -72,7 +74,6 @@ def _skip_without(module: str) -> None:
 
 def test_there_are_enough() -> None:
     assert len(CASES) + len(FORMATS) >= 500
-    assert len(set(map(str, CASES))) == len(CASES)
 
 
 def test_the_oracle_tells_harmless_files(oracles: dict[str, Oracle], place: Path) -> None:

@@ -27,7 +27,8 @@ from benchmarks.peers.environments import REQUIREMENTS, python_of
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
 HEADING = "## Scanning"
-TIMEOUT = 300.0
+TIMEOUT = 120.0
+PATIENCE = 400.0  # seconds for all files of a corpus
 OURS = "safemodel"
 
 
@@ -135,13 +136,18 @@ def _ours(folder: Path) -> dict[str, str]:
 
 def _verdicts(peer: str, python: Path, folder: Path) -> dict[str, str]:
     script = HERE / "peers" / "verdict.py"
-    result = subprocess.run(
-        [str(python), str(script), peer, str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tempfile.gettempdir(),
-    )
+    try:
+        result = subprocess.run(
+            [str(python), str(script), peer, str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tempfile.gettempdir(),
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        print(f"{peer} did not end with {folder} in {PATIENCE:.0f} s", file=sys.stderr)
+        return {path.name: "unread" for path in folder.iterdir()}
     if result.returncode:
         print(f"{peer}: {result.stderr[-2000:]}", file=sys.stderr)
         return {path.name: "unread" for path in folder.iterdir()}

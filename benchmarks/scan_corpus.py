@@ -76,14 +76,8 @@ def _benign_group(name: str, folder: Path) -> None:
                 shutil.move(item.path, folder / f"{name}-{flat}".replace(" ", "-"))
 
 
-def large(folder: Path) -> dict[str, Path]:
-    """The files that are timed, made where they are missing."""
-    import joblib
-    import numpy
-    import torch
-    from sklearn.ensemble import RandomForestClassifier
-
-    cases = {
+def _large(folder: Path) -> dict[str, Path]:
+    return {
         "tiny pickle": folder / "tiny.pkl",
         "vocabulary of a million entries, 19 MB": folder / "vocabulary.pkl",
         "forest of 200 MB, pickle": folder / "forest.pkl",
@@ -92,8 +86,24 @@ def large(folder: Path) -> dict[str, Path]:
         "checkpoint of 1 GB, torch": folder / "checkpoint.pt",
         "folder of 2,000 small pickles": folder / "small",
     }
-    if all(path.exists() for path in cases.values()):
-        return cases
+
+
+def large(folder: Path) -> dict[str, Path]:
+    """The files that are timed, made where they are missing."""
+    cases = _large(folder)
+    if not all(path.exists() for path in cases.values()):
+        # In a process of its own: children begin with the memory of the one that starts them.
+        command = [sys.executable, "-m", "benchmarks.scan_corpus", "large", str(folder)]
+        subprocess.run(command, check=True)
+    return cases
+
+
+def _make_large(cases: dict[str, Path]) -> None:
+    import joblib
+    import numpy
+    import torch
+    from sklearn.ensemble import RandomForestClassifier
+
     generator = numpy.random.default_rng(0)
     cases["tiny pickle"].write_bytes(pickle.dumps({"weights": [1.0, 2.0]}))
     words = {f"word{number}": number for number in range(1_000_000)}
@@ -114,8 +124,10 @@ def large(folder: Path) -> dict[str, Path]:
     for number in range(2_000):
         model = {"weights": generator.normal(size=10), "epoch": number}
         (small / f"model{number}.pkl").write_bytes(pickle.dumps(model))
-    return cases
 
 
 if __name__ == "__main__":
-    _benign_group(sys.argv[1], Path(sys.argv[2]))
+    if sys.argv[1] == "large":
+        _make_large(_large(Path(sys.argv[2])))
+    else:
+        _benign_group(sys.argv[1], Path(sys.argv[2]))

@@ -178,7 +178,8 @@ def speed(folder: Path, pythons: dict[str, Path], rounds: int) -> list[str]:
     scanners = {OURS: Path(sys.executable), **pythons}
     lines = [
         "Seconds from a cold start to the end of the process, and peak memory (of the largest "
-        "process); the best of the rounds. `-` could not read it, `>` did not end in time.",
+        "process); the best of the rounds. `-`: its exit code says that it can't read this harmless "
+        "file, or complains about it; `>`: did not end.",
         "",
         "| file | " + " | ".join(scanners) + " |",
         "|---|" + "---|" * len(scanners),
@@ -202,7 +203,7 @@ def speed(folder: Path, pythons: dict[str, Path], rounds: int) -> list[str]:
 def _cell(timing: Timing) -> str:
     if timing.code is None:
         return f"> {TIMEOUT:.0f} s"
-    dash = "- " if timing.code not in {0, 1} else ""
+    dash = "- " if timing.code else ""
     return f"{dash}{timing.seconds:.2f} s, {timing.peak / 1e6:.0f} MB"
 
 

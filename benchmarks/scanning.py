@@ -44,10 +44,12 @@ class Timing:
 def main() -> None:
     """Run what the command line asks for, and write the section."""
     arguments = _arguments()
-    folder = Path(arguments.folder or tempfile.mkdtemp(prefix="safemodel-scan-"))
+    folder = Path(arguments.folder or tempfile.mkdtemp(prefix="safemodel-scan-")).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     environments = Path(arguments.environments).absolute()
     pythons = {peer: python_of(peer, environments) for peer in REQUIREMENTS}
+    os.environ["PYTHONPATH"] = str(HERE.parent)  # for the processes that make the files
+    os.chdir(folder)  # some leave files where they run
     parts = [HEADING, "", _machine(), ""]
     if "detection" in arguments.only:
         parts += detection(folder, pythons)
@@ -178,8 +180,8 @@ def speed(folder: Path, pythons: dict[str, Path], rounds: int) -> list[str]:
     scanners = {OURS: Path(sys.executable), **pythons}
     lines = [
         "Seconds from a cold start to the end of the process, and peak memory (of the largest "
-        "process); the best of the rounds. `-`: its exit code says that it can't read this harmless "
-        "file, or complains about it; `>`: did not end.",
+        "process); the best of the rounds. `-`: its exit code says that it can't read this "
+        "harmless file, or complains about it; `>`: did not end.",
         "",
         "| file | " + " | ".join(scanners) + " |",
         "|---|" + "---|" * len(scanners),

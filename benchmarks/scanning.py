@@ -145,6 +145,7 @@ def _verdicts(peer: str, python: Path, folder: Path) -> dict[str, str]:
             text=True,
             check=False,
             cwd=tempfile.gettempdir(),
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             timeout=PATIENCE,
         )
     except subprocess.TimeoutExpired:
@@ -237,7 +238,8 @@ def _loads(cases: dict[str, Path]) -> str:
 def _timed(command: list[str]) -> Timing:
     """Run it; the memory is that of the largest process below this one."""
     quiet = {**os.environ, "PROMPTFOO_DISABLE_TELEMETRY": "1", "NO_ANALYTICS": "1"}
-    quiet.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH"):
+        quiet.pop(name, None)
     start = time.perf_counter()
     pid = os.posix_spawnp(
         command[0],

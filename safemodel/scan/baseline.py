@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from safemodel.errors import SourceError, UsageError
+from safemodel.errors import UsageError
 from safemodel.report.model import Suppressed
+from safemodel.scan.user_file import read_user_file
 
 if TYPE_CHECKING:
     from safemodel.report.model import FileReport, Finding, Report
@@ -48,14 +49,7 @@ def load(path: str) -> tuple[Entry, ...]:
         UsageError: it is no baseline, or an entry has no reason.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BASELINE + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SourceError(f"the baseline can't be read: {reason}", path=path) from error
-    try:
-        if len(data) > MAX_BASELINE:
-            raise UsageError(f"a baseline has at most {MAX_BASELINE} bytes")
+        data = read_user_file(path, what="baseline", limit=MAX_BASELINE)
         return parse(data, toml=path.endswith(".toml"))
     except UsageError as error:
         error.path = path

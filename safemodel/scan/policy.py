@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from safemodel.errors import SourceError, UsageError
+from safemodel.errors import UsageError
 from safemodel.scan.names.entry import Danger, Entry
+from safemodel.scan.user_file import read_user_file
 
 MAX_POLICY: Final = 1 << 20
 VERSION: Final = 1
@@ -75,14 +76,7 @@ def load(path: str) -> Policy:
         UsageError: it is no policy.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_POLICY + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SourceError(f"the policy can't be read: {reason}", path=path) from error
-    try:
-        if len(data) > MAX_POLICY:
-            raise UsageError(f"a policy has at most {MAX_POLICY} bytes")
+        data = read_user_file(path, what="policy", limit=MAX_POLICY)
         return parse(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UsageError("is not UTF-8 text", path=path, hint=_HINT) from error

@@ -120,13 +120,13 @@ def outputs(model: Any, data: Any) -> dict[str, Any]:
     return found
 
 
-def _add(name: str, make: Callable[[], Fitted]) -> None:
+def add(name: str, make: Callable[[], Fitted]) -> None:
     if name in CASES:
         raise ValueError(name)
     CASES[name] = Case(name, make)
 
 
-def _fit(
+def fit(
     name: str,
     cls: type,
     data: Any,
@@ -148,7 +148,7 @@ def _fit(
         train = None if unfitted else functools.partial(_train, again, data, target)
         return Fitted(model, data, train)
 
-    _add(f"{cls.__name__}-{name}", make)
+    add(f"{cls.__name__}-{name}", make)
 
 
 def _train(again: str | None, data: Any, target: Any, model: Any) -> Any:
@@ -170,66 +170,66 @@ def _seed() -> np.random.RandomState:
 def _linear() -> None:
     lm = linear_model
     for cls in (lm.ARDRegression, lm.BayesianRidge):
-        _fit("plain", cls, X, YREG)
-        _fit("scores", cls, FRAME, YREG, compute_score=True, fit_intercept=False)
+        fit("plain", cls, X, YREG)
+        fit("scores", cls, FRAME, YREG, compute_score=True, fit_intercept=False)
     for cls in (lm.LinearRegression, lm.Ridge, lm.ElasticNet, lm.Lasso):
-        _fit("plain", cls, X, YREG)
-        _fit("multi", cls, X, YMULTI)
-        _fit("sparse", cls, XS, YREG)
-        _fit("frame", cls, FRAME, YREG, fit_intercept=False)
-        _fit("unfitted", cls, X, unfitted=True)
-    _fit("float32", lm.LinearRegression, X.astype(np.float32), YREG.astype(np.float32))
-    _fit("positive", lm.LinearRegression, X, YREG, positive=True, n_jobs=2)
-    _fit("alphas", lm.Ridge, X, YMULTI, alpha=np.array([0.5, 1.5]))
+        fit("plain", cls, X, YREG)
+        fit("multi", cls, X, YMULTI)
+        fit("sparse", cls, XS, YREG)
+        fit("frame", cls, FRAME, YREG, fit_intercept=False)
+        fit("unfitted", cls, X, unfitted=True)
+    fit("float32", lm.LinearRegression, X.astype(np.float32), YREG.astype(np.float32))
+    fit("positive", lm.LinearRegression, X, YREG, positive=True, n_jobs=2)
+    fit("alphas", lm.Ridge, X, YMULTI, alpha=np.array([0.5, 1.5]))
     for solver in ("sag", "lsqr", "svd"):
-        _fit(solver, lm.Ridge, X, YREG, solver=solver, random_state=1)
-    _fit("warm", lm.ElasticNet, X, YREG, again="warm", warm_start=True, precompute=True)
-    _fit("random", lm.Lasso, X, YREG, selection="random", random_state=_seed, again="warm")
+        fit(solver, lm.Ridge, X, YREG, solver=solver, random_state=1)
+    fit("warm", lm.ElasticNet, X, YREG, again="warm", warm_start=True, precompute=True)
+    fit("random", lm.Lasso, X, YREG, selection="random", random_state=_seed, again="warm")
     for cls in (lm.ElasticNetCV, lm.LassoCV, lm.LarsCV, lm.LassoLarsCV):
-        _fit("plain", cls, X, YREG, cv=3)
-    _fit("grid", lm.ElasticNetCV, X, YREG, cv=3, l1_ratio=[0.1, 0.9], n_jobs=1)
-    _fit("sparse", lm.LassoCV, XS, YREG, cv=3, alphas=[0.1, 1.0])
+        fit("plain", cls, X, YREG, cv=3)
+    fit("grid", lm.ElasticNetCV, X, YREG, cv=3, l1_ratio=[0.1, 0.9], n_jobs=1)
+    fit("sparse", lm.LassoCV, XS, YREG, cv=3, alphas=[0.1, 1.0])
     for cls in (lm.MultiTaskElasticNet, lm.MultiTaskLasso):
-        _fit("plain", cls, X, YMULTI)
+        fit("plain", cls, X, YMULTI)
     for cls in (lm.MultiTaskElasticNetCV, lm.MultiTaskLassoCV):
-        _fit("plain", cls, X, YMULTI, cv=3)
+        fit("plain", cls, X, YMULTI, cv=3)
     for cls in (lm.Lars, lm.LassoLars, lm.OrthogonalMatchingPursuit):
-        _fit("plain", cls, X, YREG)
-        _fit("multi", cls, X, YMULTI)
-    _fit("nopath", lm.Lars, X, YREG, fit_path=False, jitter=1e-4, random_state=1)
-    _fit("plain", lm.LassoLarsIC, X, YREG)
-    _fit("bic", lm.LassoLarsIC, FRAME, YREG, criterion="bic")
-    _fit("tol", lm.OrthogonalMatchingPursuit, X, YREG, tol=0.5)
-    _fit("plain", lm.OrthogonalMatchingPursuitCV, X, YREG, cv=3)
+        fit("plain", cls, X, YREG)
+        fit("multi", cls, X, YMULTI)
+    fit("nopath", lm.Lars, X, YREG, fit_path=False, jitter=1e-4, random_state=1)
+    fit("plain", lm.LassoLarsIC, X, YREG)
+    fit("bic", lm.LassoLarsIC, FRAME, YREG, criterion="bic")
+    fit("tol", lm.OrthogonalMatchingPursuit, X, YREG, tol=0.5)
+    fit("plain", lm.OrthogonalMatchingPursuitCV, X, YREG, cv=3)
     for cls in (lm.GammaRegressor, lm.PoissonRegressor, lm.TweedieRegressor):
-        _fit("plain", cls, X, YPOS)
-        _fit("cholesky", cls, FRAME, YPOS, solver="newton-cholesky", again="warm")
+        fit("plain", cls, X, YPOS)
+        fit("cholesky", cls, FRAME, YPOS, solver="newton-cholesky", again="warm")
     for power in (0, 1.5, 3):
-        _fit(f"power{power}", lm.TweedieRegressor, X, YPOS, power=power)
-    _fit("plain", lm.HuberRegressor, X, YREG)
-    _fit("sparse", lm.HuberRegressor, XS, YREG, warm_start=True, again="warm")
-    _fit("plain", lm.QuantileRegressor, X, YREG)
-    _fit("plain", lm.RidgeCV, X, YREG)
-    _fit("store", lm.RidgeCV, X, YMULTI, store_cv_results=True, alpha_per_target=True)
-    _fit("cv", lm.RidgeCV, X, YREG, cv=3, scoring="r2", alphas=[0.1, 1.0])
-    _fit("plain", lm.RidgeClassifierCV, X, Y3)
-    _fit("store", lm.RidgeClassifierCV, X, YSTR, store_cv_results=True)
-    _fit("plain", lm.RidgeClassifier, X, Y3)
-    _fit("strings", lm.RidgeClassifier, XS, YSTR, class_weight="balanced")
-    _fit("labels", lm.RidgeClassifier, X, YLABELS)
-    _fit("binary", lm.RidgeClassifier, X, Y2)
-    _fit("plain", lm.LogisticRegression, X, Y3)
-    _fit("strings", lm.LogisticRegression, X, YSTR, class_weight={"ham": 2, "egg": 1.5, "spam": 1})
-    _fit("objects", lm.LogisticRegression, FRAME, YOBJ)
-    _fit("binary", lm.LogisticRegression, X, Y2 == 1, solver="liblinear")
-    _fit("sparse", lm.LogisticRegression, XS, Y2, again="warm", max_iter=5)
-    _fit("saga", lm.LogisticRegression, X, Y3, solver="saga", l1_ratio=0.5, random_state=_seed)
-    _fit("array", lm.LogisticRegression, XSA, Y3)
-    _add("LogisticRegression-sparsified", _sparsified)
-    _fit("unfitted", lm.LogisticRegression, X, unfitted=True, C=np.float64(2), max_iter=np.int64(7))
-    _fit("plain", lm.LogisticRegressionCV, X, Y3, cv=3, Cs=3)
-    _fit("binary", lm.LogisticRegressionCV, X, Y2, cv=3, Cs=[0.1, 1.0], scoring="roc_auc")
-    _fit(
+        fit(f"power{power}", lm.TweedieRegressor, X, YPOS, power=power)
+    fit("plain", lm.HuberRegressor, X, YREG)
+    fit("sparse", lm.HuberRegressor, XS, YREG, warm_start=True, again="warm")
+    fit("plain", lm.QuantileRegressor, X, YREG)
+    fit("plain", lm.RidgeCV, X, YREG)
+    fit("store", lm.RidgeCV, X, YMULTI, store_cv_results=True, alpha_per_target=True)
+    fit("cv", lm.RidgeCV, X, YREG, cv=3, scoring="r2", alphas=[0.1, 1.0])
+    fit("plain", lm.RidgeClassifierCV, X, Y3)
+    fit("store", lm.RidgeClassifierCV, X, YSTR, store_cv_results=True)
+    fit("plain", lm.RidgeClassifier, X, Y3)
+    fit("strings", lm.RidgeClassifier, XS, YSTR, class_weight="balanced")
+    fit("labels", lm.RidgeClassifier, X, YLABELS)
+    fit("binary", lm.RidgeClassifier, X, Y2)
+    fit("plain", lm.LogisticRegression, X, Y3)
+    fit("strings", lm.LogisticRegression, X, YSTR, class_weight={"ham": 2, "egg": 1.5, "spam": 1})
+    fit("objects", lm.LogisticRegression, FRAME, YOBJ)
+    fit("binary", lm.LogisticRegression, X, Y2 == 1, solver="liblinear")
+    fit("sparse", lm.LogisticRegression, XS, Y2, again="warm", max_iter=5)
+    fit("saga", lm.LogisticRegression, X, Y3, solver="saga", l1_ratio=0.5, random_state=_seed)
+    fit("array", lm.LogisticRegression, XSA, Y3)
+    add("LogisticRegression-sparsified", _sparsified)
+    fit("unfitted", lm.LogisticRegression, X, unfitted=True, C=np.float64(2), max_iter=np.int64(7))
+    fit("plain", lm.LogisticRegressionCV, X, Y3, cv=3, Cs=3)
+    fit("binary", lm.LogisticRegressionCV, X, Y2, cv=3, Cs=[0.1, 1.0], scoring="roc_auc")
+    fit(
         "elastic",
         lm.LogisticRegressionCV,
         X,
@@ -241,9 +241,9 @@ def _linear() -> None:
         random_state=0,
         use_legacy_attributes=False,
     )
-    _fit("plain", lm.TheilSenRegressor, X, YREG, random_state=0, max_subpopulation=60)
-    _fit("plain", lm.RANSACRegressor, X, YREG, random_state=0)
-    _fit("ridge", lm.RANSACRegressor, X, YREG, estimator=lm.Ridge(), min_samples=0.5)
+    fit("plain", lm.TheilSenRegressor, X, YREG, random_state=0, max_subpopulation=60)
+    fit("plain", lm.RANSACRegressor, X, YREG, random_state=0)
+    fit("ridge", lm.RANSACRegressor, X, YREG, estimator=lm.Ridge(), min_samples=0.5)
     _sgd()
 
 
@@ -251,23 +251,23 @@ def _sgd() -> None:
     lm = linear_model
     losses = ("hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron", "huber")
     for loss in (*losses, "squared_error", "epsilon_insensitive", "squared_epsilon_insensitive"):
-        _fit(loss, lm.SGDClassifier, X, Y3, loss=loss, random_state=_seed, again="partial")
+        fit(loss, lm.SGDClassifier, X, Y3, loss=loss, random_state=_seed, again="partial")
     for loss in (losses[-1], "squared_error", "epsilon_insensitive", "squared_epsilon_insensitive"):
-        _fit(loss, lm.SGDRegressor, X, YREG, loss=loss, random_state=1, again="partial")
-    _fit("average", lm.SGDClassifier, X, Y3, average=True, random_state=2, again="partial")
-    _fit("binary", lm.SGDClassifier, XS, Y2, average=5, random_state=2, again="warm")
-    _fit("strings", lm.SGDClassifier, FRAME, YSTR, early_stopping=True, random_state=2)
-    _fit("weights", lm.SGDClassifier, X, Y2, class_weight={0: 1, 1: 2.5}, l1_ratio=None)
-    _fit("adaptive", lm.SGDClassifier, X, Y2, learning_rate="adaptive", eta0=0.1, tol=None)
-    _fit("average", lm.SGDRegressor, X, YREG, average=True, random_state=_seed, again="partial")
-    _fit("warm", lm.SGDRegressor, XS, YREG, early_stopping=True, random_state=4, again="warm")
+        fit(loss, lm.SGDRegressor, X, YREG, loss=loss, random_state=1, again="partial")
+    fit("average", lm.SGDClassifier, X, Y3, average=True, random_state=2, again="partial")
+    fit("binary", lm.SGDClassifier, XS, Y2, average=5, random_state=2, again="warm")
+    fit("strings", lm.SGDClassifier, FRAME, YSTR, early_stopping=True, random_state=2)
+    fit("weights", lm.SGDClassifier, X, Y2, class_weight={0: 1, 1: 2.5}, l1_ratio=None)
+    fit("adaptive", lm.SGDClassifier, X, Y2, learning_rate="adaptive", eta0=0.1, tol=None)
+    fit("average", lm.SGDRegressor, X, YREG, average=True, random_state=_seed, again="partial")
+    fit("warm", lm.SGDRegressor, XS, YREG, early_stopping=True, random_state=4, again="warm")
     for cls in (lm.Perceptron, lm.PassiveAggressiveClassifier):
-        _fit("plain", cls, X, Y3, random_state=0, again="partial")
-        _fit("strings", cls, XS, YSTR, random_state=_seed, again="warm")
-    _fit("plain", lm.PassiveAggressiveRegressor, X, YREG, random_state=0, again="partial")
-    _fit("average", lm.PassiveAggressiveRegressor, X, YREG, average=True, random_state=0)
-    _fit("plain", lm.SGDOneClassSVM, X, random_state=0, again="partial")
-    _fit("average", lm.SGDOneClassSVM, XS, random_state=0, average=True, again="partial")
+        fit("plain", cls, X, Y3, random_state=0, again="partial")
+        fit("strings", cls, XS, YSTR, random_state=_seed, again="warm")
+    fit("plain", lm.PassiveAggressiveRegressor, X, YREG, random_state=0, again="partial")
+    fit("average", lm.PassiveAggressiveRegressor, X, YREG, average=True, random_state=0)
+    fit("plain", lm.SGDOneClassSVM, X, random_state=0, again="partial")
+    fit("average", lm.SGDOneClassSVM, XS, random_state=0, average=True, again="partial")
 
 
 def _sparsified() -> Fitted:
@@ -278,86 +278,86 @@ def _sparsified() -> Fitted:
 def _preprocessing() -> None:
     pp = preprocessing
     for cls in (pp.StandardScaler, pp.MinMaxScaler, pp.MaxAbsScaler):
-        _fit("plain", cls, X, again="partial")
-        _fit("nan", cls, XNAN, again="partial")
-        _fit("frame", cls, FRAME, setup=lambda m: m.set_output(transform="pandas"))
-        _fit("unfitted", cls, X, unfitted=True)
-    _fit("sparse", pp.StandardScaler, XS, with_mean=False, again="partial")
-    _fit("nothing", pp.StandardScaler, X, with_mean=False, with_std=False)
-    _fit("range", pp.MinMaxScaler, X.astype(np.float32), feature_range=(-1, 2.5), clip=True)
-    _fit("sparse", pp.MaxAbsScaler, XS)
-    _fit("plain", pp.RobustScaler, X)
-    _fit("unit", pp.RobustScaler, XNAN, unit_variance=True, quantile_range=(10.0, 90))
-    _fit("sparse", pp.RobustScaler, XS, with_centering=False)
-    _fit("plain", pp.Normalizer, X, norm="l1")
-    _fit("plain", pp.Binarizer, FRAME, threshold=0.5)
-    _fit("plain", pp.KernelCenterer, X @ X.T)
-    _fit("plain", pp.PolynomialFeatures, X)
-    _fit("range", pp.PolynomialFeatures, XS, degree=(2, 3), interaction_only=True, order="F")
+        fit("plain", cls, X, again="partial")
+        fit("nan", cls, XNAN, again="partial")
+        fit("frame", cls, FRAME, setup=lambda m: m.set_output(transform="pandas"))
+        fit("unfitted", cls, X, unfitted=True)
+    fit("sparse", pp.StandardScaler, XS, with_mean=False, again="partial")
+    fit("nothing", pp.StandardScaler, X, with_mean=False, with_std=False)
+    fit("range", pp.MinMaxScaler, X.astype(np.float32), feature_range=(-1, 2.5), clip=True)
+    fit("sparse", pp.MaxAbsScaler, XS)
+    fit("plain", pp.RobustScaler, X)
+    fit("unit", pp.RobustScaler, XNAN, unit_variance=True, quantile_range=(10.0, 90))
+    fit("sparse", pp.RobustScaler, XS, with_centering=False)
+    fit("plain", pp.Normalizer, X, norm="l1")
+    fit("plain", pp.Binarizer, FRAME, threshold=0.5)
+    fit("plain", pp.KernelCenterer, X @ X.T)
+    fit("plain", pp.PolynomialFeatures, X)
+    fit("range", pp.PolynomialFeatures, XS, degree=(2, 3), interaction_only=True, order="F")
     ohe = pp.OneHotEncoder
-    _fit("plain", ohe, XCAT)
-    _fit("objects", ohe, XCATOBJ, handle_unknown="ignore", dtype=np.float32)
-    _fit("drop", ohe, XCATOBJ, drop="first", sparse_output=False)
-    _fit("binary", ohe, XCAT, drop="if_binary")
-    _fit("droplist", ohe, XCATOBJ, drop=np.array(["u", "q"], dtype=object))
-    _fit("infrequent", ohe, XCATOBJ, min_frequency=20, handle_unknown="infrequent_if_exist")
-    _fit("max", ohe, XCAT, max_categories=2, drop="first")
-    _fit("given", ohe, XCATOBJ, categories=[["u", "v", "w", "x"], ["p", "q"]])
-    _fit("frame", ohe, CATFRAME[["k", "m"]])
-    _fit("integers", ohe, XCAT.astype(int))
-    _fit("missing", ohe, np.where(XCATOBJ == "w", None, XCATOBJ))
-    _fit("nan", ohe, np.where(XCAT == 2, np.nan, XCAT))
-    _fit("unicode", ohe, XCATOBJ.astype(str))
+    fit("plain", ohe, XCAT)
+    fit("objects", ohe, XCATOBJ, handle_unknown="ignore", dtype=np.float32)
+    fit("drop", ohe, XCATOBJ, drop="first", sparse_output=False)
+    fit("binary", ohe, XCAT, drop="if_binary")
+    fit("droplist", ohe, XCATOBJ, drop=np.array(["u", "q"], dtype=object))
+    fit("infrequent", ohe, XCATOBJ, min_frequency=20, handle_unknown="infrequent_if_exist")
+    fit("max", ohe, XCAT, max_categories=2, drop="first")
+    fit("given", ohe, XCATOBJ, categories=[["u", "v", "w", "x"], ["p", "q"]])
+    fit("frame", ohe, CATFRAME[["k", "m"]])
+    fit("integers", ohe, XCAT.astype(int))
+    fit("missing", ohe, np.where(XCATOBJ == "w", None, XCATOBJ))
+    fit("nan", ohe, np.where(XCAT == 2, np.nan, XCAT))
+    fit("unicode", ohe, XCATOBJ.astype(str))
     enc = pp.OrdinalEncoder
-    _fit("plain", enc, XCAT)
-    _fit("objects", enc, XCATOBJ, handle_unknown="use_encoded_value", unknown_value=np.nan)
-    _fit("unknown", enc, XCATOBJ, handle_unknown="use_encoded_value", unknown_value=-1)
-    _fit("missing", enc, np.where(XCAT == 2, np.nan, XCAT), encoded_missing_value=-2)
-    _fit("infrequent", enc, CATFRAME[["k", "m"]], max_categories=2, dtype=np.float32)
-    _fit("int", enc, XCATOBJ, dtype=np.int32)
-    _fit("plain", pp.TargetEncoder, XCATOBJ, YREG)
-    _fit("classes", pp.TargetEncoder, XCATOBJ, YSTR, random_state=0, smooth=1.5)
-    _fit("binary", pp.TargetEncoder, CATFRAME[["k", "m"]], Y2, target_type="binary")
+    fit("plain", enc, XCAT)
+    fit("objects", enc, XCATOBJ, handle_unknown="use_encoded_value", unknown_value=np.nan)
+    fit("unknown", enc, XCATOBJ, handle_unknown="use_encoded_value", unknown_value=-1)
+    fit("missing", enc, np.where(XCAT == 2, np.nan, XCAT), encoded_missing_value=-2)
+    fit("infrequent", enc, CATFRAME[["k", "m"]], max_categories=2, dtype=np.float32)
+    fit("int", enc, XCATOBJ, dtype=np.int32)
+    fit("plain", pp.TargetEncoder, XCATOBJ, YREG)
+    fit("classes", pp.TargetEncoder, XCATOBJ, YSTR, random_state=0, smooth=1.5)
+    fit("binary", pp.TargetEncoder, CATFRAME[["k", "m"]], Y2, target_type="binary")
     for name, y in (("ints", Y3), ("strings", YSTR), ("objects", YOBJ), ("bools", Y2 > 0)):
-        _add(f"LabelEncoder-{name}", functools.partial(_labels, pp.LabelEncoder, y))
-        _add(f"LabelBinarizer-{name}", functools.partial(_labels, pp.LabelBinarizer, y))
-    _add(
+        add(f"LabelEncoder-{name}", functools.partial(_labels, pp.LabelEncoder, y))
+        add(f"LabelBinarizer-{name}", functools.partial(_labels, pp.LabelBinarizer, y))
+    add(
         "LabelBinarizer-sparse",
         functools.partial(_labels, pp.LabelBinarizer, Y3, sparse_output=True),
     )
     sets = [(i % 3, 3 + i % 2) for i in range(N)]
     words = [("a", "bc")[: i % 3] for i in range(N)]
-    _add("MultiLabelBinarizer-ints", functools.partial(_labels, pp.MultiLabelBinarizer, sets))
-    _add("MultiLabelBinarizer-strings", functools.partial(_labels, pp.MultiLabelBinarizer, words))
+    add("MultiLabelBinarizer-ints", functools.partial(_labels, pp.MultiLabelBinarizer, sets))
+    add("MultiLabelBinarizer-strings", functools.partial(_labels, pp.MultiLabelBinarizer, words))
     classes = ["bc", "a"]
     given = functools.partial(_labels, pp.MultiLabelBinarizer, words, classes=classes)
-    _add("MultiLabelBinarizer-given", given)
+    add("MultiLabelBinarizer-given", given)
     bins = pp.KBinsDiscretizer
     quiet = {"quantile_method": "averaged_inverted_cdf"}
-    _fit("plain", bins, X, n_bins=3, **quiet)
-    _fit("ordinal", bins, X, n_bins=3, encode="ordinal", strategy="uniform")
-    _fit("array", bins, FRAME, n_bins=np.array([2, 3, 4, 2, 3]), encode="onehot-dense", **quiet)
-    _fit("kmeans", bins, X, n_bins=3, strategy="kmeans", random_state=0, dtype=np.float32)
+    fit("plain", bins, X, n_bins=3, **quiet)
+    fit("ordinal", bins, X, n_bins=3, encode="ordinal", strategy="uniform")
+    fit("array", bins, FRAME, n_bins=np.array([2, 3, 4, 2, 3]), encode="onehot-dense", **quiet)
+    fit("kmeans", bins, X, n_bins=3, strategy="kmeans", random_state=0, dtype=np.float32)
     quantile = pp.QuantileTransformer
-    _fit("plain", quantile, X, n_quantiles=10)
-    _fit("normal", quantile, XNAN, n_quantiles=10, output_distribution="normal", random_state=_seed)
-    _fit("sparse", quantile, abs(XS), n_quantiles=10, ignore_implicit_zeros=True)
-    _fit("plain", pp.PowerTransformer, X)
-    _fit("boxcox", pp.PowerTransformer, XPOS, method="box-cox")
-    _fit("raw", pp.PowerTransformer, FRAME, standardize=False)
+    fit("plain", quantile, X, n_quantiles=10)
+    fit("normal", quantile, XNAN, n_quantiles=10, output_distribution="normal", random_state=_seed)
+    fit("sparse", quantile, abs(XS), n_quantiles=10, ignore_implicit_zeros=True)
+    fit("plain", pp.PowerTransformer, X)
+    fit("boxcox", pp.PowerTransformer, XPOS, method="box-cox")
+    fit("raw", pp.PowerTransformer, FRAME, standardize=False)
     spline = pp.SplineTransformer
-    _fit("plain", spline, X)
+    fit("plain", spline, X)
     for how in ("error", "linear", "continue", "periodic"):
-        _fit(how, spline, X, degree=2, n_knots=4, extrapolation=how)
-    _fit("sparse", spline, X, sparse_output=True, knots="quantile", include_bias=False)
-    _fit("knots", spline, X, knots=np.linspace(-3, 3, 4)[:, None] * np.ones(F))
+        fit(how, spline, X, degree=2, n_knots=4, extrapolation=how)
+    fit("sparse", spline, X, sparse_output=True, knots="quantile", include_bias=False)
+    fit("knots", spline, X, knots=np.linspace(-3, 3, 4)[:, None] * np.ones(F))
     function = pp.FunctionTransformer
-    _fit("identity", function, X)
-    _fit("log1p", function, XPOS, func=np.log1p, inverse_func=np.expm1, validate=True)
+    fit("identity", function, X)
+    fit("log1p", function, XPOS, func=np.log1p, inverse_func=np.expm1, validate=True)
     for ufunc in (np.log, np.exp, np.sqrt, np.square, np.abs):
-        _fit(f"ufunc-{ufunc.__name__}", function, XPOS, func=ufunc)
-    _fit("names", function, FRAME, func=np.log1p, feature_names_out="one-to-one")
-    _fit("keywords", function, X, func=np.clip, kw_args={"a_min": -1, "a_max": 0.5})
+        fit(f"ufunc-{ufunc.__name__}", function, XPOS, func=ufunc)
+    fit("names", function, FRAME, func=np.log1p, feature_names_out="one-to-one")
+    fit("keywords", function, X, func=np.clip, kw_args={"a_min": -1, "a_max": 0.5})
 
 
 def _labels(cls: type, y: Any, **params: Any) -> Fitted:
@@ -367,52 +367,52 @@ def _labels(cls: type, y: Any, **params: Any) -> Fitted:
 def _impute() -> None:
     simple = impute.SimpleImputer
     for strategy in ("mean", "median", "most_frequent", "constant"):
-        _fit(strategy, simple, XNAN, strategy=strategy)
-    _fit("indicator", simple, XNAN, add_indicator=True, keep_empty_features=True)
-    _fit("objects", simple, XCATOBJ, strategy="most_frequent", missing_values="u")
-    _fit(
+        fit(strategy, simple, XNAN, strategy=strategy)
+    fit("indicator", simple, XNAN, add_indicator=True, keep_empty_features=True)
+    fit("objects", simple, XCATOBJ, strategy="most_frequent", missing_values="u")
+    fit(
         "none",
         simple,
         np.where(XCATOBJ == "u", None, XCATOBJ),
         missing_values=None,
         strategy="constant",
     )
-    _fit("fill", simple, XCATOBJ, strategy="constant", fill_value="x", missing_values="u")
-    _fit("sparse", simple, XS, strategy="mean", missing_values=-1)
-    _fit("frame", simple, FRAME.mask(FRAME > 1), strategy="median")
-    _fit("plain", impute.MissingIndicator, XNAN)
-    _fit("all", impute.MissingIndicator, XNAN, features="all", sparse=True)
+    fit("fill", simple, XCATOBJ, strategy="constant", fill_value="x", missing_values="u")
+    fit("sparse", simple, XS, strategy="mean", missing_values=-1)
+    fit("frame", simple, FRAME.mask(FRAME > 1), strategy="median")
+    fit("plain", impute.MissingIndicator, XNAN)
+    fit("all", impute.MissingIndicator, XNAN, features="all", sparse=True)
 
 
 def _trees() -> None:
     classifiers = (tree.DecisionTreeClassifier, tree.ExtraTreeClassifier)
     regressors = (tree.DecisionTreeRegressor, tree.ExtraTreeRegressor)
     for cls in classifiers:
-        _fit("plain", cls, X, Y3, random_state=0)
-        _fit("strings", cls, XNAN, YSTR, max_depth=3, criterion="entropy", random_state=_seed)
-        _fit("multi", cls, FRAME, YMULTICLASS, max_features="sqrt", random_state=0)
-        _fit("weights", cls, XS, Y2, class_weight="balanced", max_leaf_nodes=5, random_state=0)
-        _fit("pruned", cls, X, Y3, ccp_alpha=0.02, min_samples_leaf=0.05, random_state=0)
-        _fit("unfitted", cls, X, unfitted=True)
+        fit("plain", cls, X, Y3, random_state=0)
+        fit("strings", cls, XNAN, YSTR, max_depth=3, criterion="entropy", random_state=_seed)
+        fit("multi", cls, FRAME, YMULTICLASS, max_features="sqrt", random_state=0)
+        fit("weights", cls, XS, Y2, class_weight="balanced", max_leaf_nodes=5, random_state=0)
+        fit("pruned", cls, X, Y3, ccp_alpha=0.02, min_samples_leaf=0.05, random_state=0)
+        fit("unfitted", cls, X, unfitted=True)
     multi = [np.array(["x", "y"])[Y2], np.array(["aa", "b", "c"])[Y3]]
     each = [{"x": 1, "y": 2}, {"aa": 1, "b": 2, "c": 0.5}]
-    _fit("mixed", classifiers[0], X, np.column_stack(multi), class_weight=each, random_state=0)
-    _fit("monotonic", classifiers[0], X, Y2, monotonic_cst=[1, 0, -1, 0, 0], random_state=0)
+    fit("mixed", classifiers[0], X, np.column_stack(multi), class_weight=each, random_state=0)
+    fit("monotonic", classifiers[0], X, Y2, monotonic_cst=[1, 0, -1, 0, 0], random_state=0)
     for cls in regressors:
-        _fit("plain", cls, X, YREG, random_state=0)
-        _fit("multi", cls, X, YMULTI, random_state=0)
-        _fit("sparse", cls, XS, YREG, max_features=0.5, random_state=_seed)
-        _fit("stump", cls, X, np.zeros(N), random_state=0)
-    _fit("poisson", regressors[0], FRAME, YPOS, criterion="poisson", random_state=0)
-    _fit("absolute", regressors[0], X, YREG, criterion="absolute_error", random_state=0)
+        fit("plain", cls, X, YREG, random_state=0)
+        fit("multi", cls, X, YMULTI, random_state=0)
+        fit("sparse", cls, XS, YREG, max_features=0.5, random_state=_seed)
+        fit("stump", cls, X, np.zeros(N), random_state=0)
+    fit("poisson", regressors[0], FRAME, YPOS, criterion="poisson", random_state=0)
+    fit("absolute", regressors[0], X, YREG, criterion="absolute_error", random_state=0)
     _forests()
 
 
 def _forests() -> None:
     few = {"n_estimators": 5, "random_state": 0}
     for cls in (ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier):
-        _fit("plain", cls, X, Y3, again="warm", **few)
-        _fit(
+        fit("plain", cls, X, Y3, again="warm", **few)
+        fit(
             "strings",
             cls,
             XNAN,
@@ -422,31 +422,31 @@ def _forests() -> None:
             again="warm",
             max_depth=3,
         )
-        _fit("multi", cls, FRAME, YMULTICLASS, **few)
-        _fit("oob", cls, FRAME, Y3, bootstrap=True, oob_score=True, **few)
-        _fit("labels", cls, XS, YLABELS, max_samples=0.5, bootstrap=True, **few)
-        _fit("weights", cls, X, Y2, class_weight="balanced_subsample", n_jobs=2, **few)
-        _fit("unfitted", cls, X, unfitted=True)
+        fit("multi", cls, FRAME, YMULTICLASS, **few)
+        fit("oob", cls, FRAME, Y3, bootstrap=True, oob_score=True, **few)
+        fit("labels", cls, XS, YLABELS, max_samples=0.5, bootstrap=True, **few)
+        fit("weights", cls, X, Y2, class_weight="balanced_subsample", n_jobs=2, **few)
+        fit("unfitted", cls, X, unfitted=True)
     for cls in (ensemble.RandomForestRegressor, ensemble.ExtraTreesRegressor):
-        _fit("plain", cls, X, YREG, again="warm", **few)
-        _fit("multi", cls, XS, YMULTI, oob_score=True, bootstrap=True, **few)
-        _fit("poisson", cls, FRAME, YPOS, criterion="poisson", max_leaf_nodes=6, **few)
-    _fit("plain", ensemble.RandomTreesEmbedding, X, max_depth=3, **few)
-    _fit("dense", ensemble.RandomTreesEmbedding, X, sparse_output=False, **few)
-    _fit("plain", ensemble.IsolationForest, X, again="warm", **few)
-    _fit("features", ensemble.IsolationForest, FRAME, max_features=0.6, contamination=0.1, **few)
+        fit("plain", cls, X, YREG, again="warm", **few)
+        fit("multi", cls, XS, YMULTI, oob_score=True, bootstrap=True, **few)
+        fit("poisson", cls, FRAME, YPOS, criterion="poisson", max_leaf_nodes=6, **few)
+    fit("plain", ensemble.RandomTreesEmbedding, X, max_depth=3, **few)
+    fit("dense", ensemble.RandomTreesEmbedding, X, sparse_output=False, **few)
+    fit("plain", ensemble.IsolationForest, X, again="warm", **few)
+    fit("features", ensemble.IsolationForest, FRAME, max_features=0.6, contamination=0.1, **few)
 
 
 def _pipelines() -> None:
-    _add("Pipeline-logistic", _pipeline)
-    _add("Pipeline-text", _text_pipeline)
-    _add("Pipeline-nested", _nested)
-    _add("ColumnTransformer-frame", _columns)
-    _add("ColumnTransformer-arrays", _array_columns)
-    _add("ColumnTransformer-selector", _selected)
-    _add("FeatureUnion-plain", _union)
-    _add("Pipeline-shared", _shared)
-    _add("Pipeline-unfitted", _unfitted)
+    add("Pipeline-logistic", _pipeline)
+    add("Pipeline-text", _text_pipeline)
+    add("Pipeline-nested", _nested)
+    add("ColumnTransformer-frame", _columns)
+    add("ColumnTransformer-arrays", _array_columns)
+    add("ColumnTransformer-selector", _selected)
+    add("FeatureUnion-plain", _union)
+    add("Pipeline-shared", _shared)
+    add("Pipeline-unfitted", _unfitted)
 
 
 def _unfitted() -> Fitted:
@@ -556,27 +556,27 @@ def _shared() -> Fitted:
 
 def _text() -> None:
     for cls in (text.CountVectorizer, text.TfidfVectorizer):
-        _fit("plain", cls, DOCS)
-        _fit("ngrams", cls, DOCS, ngram_range=(1, 3), min_df=2, max_df=0.9, max_features=20)
-        _fit("chars", cls, DOCS, analyzer="char_wb", ngram_range=(2, 3), binary=True)
-        _fit("stop", cls, DOCS, stop_words="english", strip_accents="unicode", dtype=np.float32)
-        _fit("words", cls, DOCS, stop_words=["the", "over"], lowercase=False)
-        _fit("given", cls, DOCS, vocabulary={"fox": 0, "quick": 1, "lazy": 2})
-        _fit("list", cls, DOCS, vocabulary=["fox", "quick"])
-        _fit("unfitted", cls, DOCS, unfitted=True)
+        fit("plain", cls, DOCS)
+        fit("ngrams", cls, DOCS, ngram_range=(1, 3), min_df=2, max_df=0.9, max_features=20)
+        fit("chars", cls, DOCS, analyzer="char_wb", ngram_range=(2, 3), binary=True)
+        fit("stop", cls, DOCS, stop_words="english", strip_accents="unicode", dtype=np.float32)
+        fit("words", cls, DOCS, stop_words=["the", "over"], lowercase=False)
+        fit("given", cls, DOCS, vocabulary={"fox": 0, "quick": 1, "lazy": 2})
+        fit("list", cls, DOCS, vocabulary=["fox", "quick"])
+        fit("unfitted", cls, DOCS, unfitted=True)
     many = [" ".join(f"word{i}" for i in range(k, k + 40)) for k in range(0, 1200, 25)]
-    _fit("large", text.TfidfVectorizer, many)
-    _fit("large", feature_extraction.DictVectorizer, [dict.fromkeys(d.split(), 1) for d in many])
-    _fit("pattern", text.CountVectorizer, DOCS, token_pattern=r"(?u)\b\w+\b")
-    _fit("sublinear", text.TfidfVectorizer, DOCS, sublinear_tf=True, norm="l1", smooth_idf=False)
-    _fit("noidf", text.TfidfVectorizer, DOCS, use_idf=False, norm=None)
+    fit("large", text.TfidfVectorizer, many)
+    fit("large", feature_extraction.DictVectorizer, [dict.fromkeys(d.split(), 1) for d in many])
+    fit("pattern", text.CountVectorizer, DOCS, token_pattern=r"(?u)\b\w+\b")
+    fit("sublinear", text.TfidfVectorizer, DOCS, sublinear_tf=True, norm="l1", smooth_idf=False)
+    fit("noidf", text.TfidfVectorizer, DOCS, use_idf=False, norm=None)
     counts = sp.csr_matrix(np.arange(N * F).reshape(N, F) % 4)
-    _fit("plain", text.TfidfTransformer, counts)
-    _fit("noidf", text.TfidfTransformer, counts, use_idf=False)
-    _fit("plain", text.HashingVectorizer, DOCS, n_features=64)
-    _fit("signed", text.HashingVectorizer, DOCS, n_features=64, alternate_sign=False, norm="l1")
-    _fit("plain", feature_extraction.DictVectorizer, DICTS)
-    _fit(
+    fit("plain", text.TfidfTransformer, counts)
+    fit("noidf", text.TfidfTransformer, counts, use_idf=False)
+    fit("plain", text.HashingVectorizer, DOCS, n_features=64)
+    fit("signed", text.HashingVectorizer, DOCS, n_features=64, alternate_sign=False, norm="l1")
+    fit("plain", feature_extraction.DictVectorizer, DICTS)
+    fit(
         "dense",
         feature_extraction.DictVectorizer,
         DICTS,
@@ -584,27 +584,27 @@ def _text() -> None:
         sort=False,
         dtype=np.float32,
     )
-    _fit("plain", feature_extraction.FeatureHasher, DICTS, n_features=16)
+    fit("plain", feature_extraction.FeatureHasher, DICTS, n_features=16)
 
 
 def _simple() -> None:
     for strategy in ("prior", "most_frequent", "stratified", "uniform"):
-        _fit(strategy, dummy.DummyClassifier, X, YSTR, strategy=strategy, random_state=0)
-    _fit("constant", dummy.DummyClassifier, X, Y3, strategy="constant", constant=1)
-    _fit("multi", dummy.DummyClassifier, X, YMULTICLASS, random_state=0)
+        fit(strategy, dummy.DummyClassifier, X, YSTR, strategy=strategy, random_state=0)
+    fit("constant", dummy.DummyClassifier, X, Y3, strategy="constant", constant=1)
+    fit("multi", dummy.DummyClassifier, X, YMULTICLASS, random_state=0)
     for strategy in ("mean", "median"):
-        _fit(strategy, dummy.DummyRegressor, X, YREG, strategy=strategy)
-    _fit("quantile", dummy.DummyRegressor, X, YMULTI, strategy="quantile", quantile=0.3)
-    _fit("constant", dummy.DummyRegressor, X, YREG, strategy="constant", constant=2.0)
+        fit(strategy, dummy.DummyRegressor, X, YREG, strategy=strategy)
+    fit("quantile", dummy.DummyRegressor, X, YMULTI, strategy="quantile", quantile=0.3)
+    fit("constant", dummy.DummyRegressor, X, YREG, strategy="constant", constant=2.0)
     nb = naive_bayes
-    _fit("plain", nb.GaussianNB, X, Y3, again="partial")
-    _fit("priors", nb.GaussianNB, FRAME, YSTR, priors=[0.2, 0.3, 0.5])
+    fit("plain", nb.GaussianNB, X, Y3, again="partial")
+    fit("priors", nb.GaussianNB, FRAME, YSTR, priors=[0.2, 0.3, 0.5])
     for cls in (nb.BernoulliNB, nb.ComplementNB, nb.MultinomialNB):
-        _fit("plain", cls, XPOS, Y3, again="partial")
-        _fit("strings", cls, abs(XS), YSTR, again="partial", fit_prior=False)
-    _fit("prior", nb.MultinomialNB, XPOS, Y2, class_prior=[0.4, 0.6], alpha=np.ones(F))
-    _fit("plain", nb.CategoricalNB, XCAT, Y3, again="partial")
-    _fit("min", nb.CategoricalNB, XCAT, YSTR, min_categories=[5, 5, 5])
+        fit("plain", cls, XPOS, Y3, again="partial")
+        fit("strings", cls, abs(XS), YSTR, again="partial", fit_prior=False)
+    fit("prior", nb.MultinomialNB, XPOS, Y2, class_prior=[0.4, 0.6], alpha=np.ones(F))
+    fit("plain", nb.CategoricalNB, XCAT, Y3, again="partial")
+    fit("min", nb.CategoricalNB, XCAT, YSTR, min_categories=[5, 5, 5])
 
 
 def _all() -> Iterator[Callable[[], None]]:

@@ -20,7 +20,7 @@ def main(folder: Path) -> None:
         raise SystemExit("imported too early")
     models: Any = adapters.load(str(folder / "all.safemodel"), trust=UNSIGNED)
     found = {"digest": [adapters.save(models, folder / "again.safemodel", signer=None)]}
-    from adapters.sklearn_cases import outputs
+    from adapters.sklearn_all import outputs
     from adapters.sklearn_support import fingerprint, train
 
     for name, (data, again) in pickle.loads((folder / "rest.pickle").read_bytes()).items():

@@ -30,7 +30,7 @@ import numpy as np  # noqa: E402
 from safemodel.adapters import sklearn as adapter  # noqa: E402
 from safemodel.adapters.sklearn import trees  # noqa: E402
 from safemodel.errors import SafemodelError  # noqa: E402
-from tests.adapters.sklearn_cases import CASES, outputs  # noqa: E402
+from tests.adapters.sklearn_all import CASES, outputs  # noqa: E402
 from tests.adapters.sklearn_corrupt import corrupted, corruptions  # noqa: E402
 from tests.adapters.sklearn_support import MemoryBundle, in_memory  # noqa: E402
 

@@ -20,12 +20,14 @@ from sklearn.utils import all_estimators
 
 from safemodel import adapters
 from safemodel.adapters import sklearn as adapter
-from safemodel.adapters.sklearn.library import SCHEMAS, entry, is_shadowing
+from safemodel.adapters.sklearn.library import entry, is_shadowing
 from safemodel.adapters.sklearn.sparse import FORMATS
+from safemodel.adapters.sklearn.tables import SCHEMAS
 from safemodel.format import canonical_json
 from safemodel.trust.policy import UNSIGNED
 
-from .sklearn_cases import CASES, XS, Y3, X, outputs
+from .sklearn_all import CASES, outputs
+from .sklearn_cases import XS, Y3, X
 from .sklearn_support import fingerprint, in_memory, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")

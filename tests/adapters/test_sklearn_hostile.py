@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .sklearn_cases import CASES
+from .sklearn_all import CASES
 
 SAMPLE = 40
 VICTIM = Path(__file__).with_name("sklearn_victim.py")

@@ -1,6 +1,6 @@
 """The scikit-learn adapter: estimators with state schemas, nested in one another.
 
-One table (`library.SCHEMAS`) audits what is saved and constructs what is loaded: for each class
+One table (`tables.SCHEMAS`) audits what is saved and constructs what is loaded: for each class
 every attribute with its types, ranges and shapes, and the relations between objects that compiled
 code relies on. What it does not know is refused, at save with the path of the attribute. Outputs
 and continued training after a load are bit-identical. Implements spec/sklearn.md.
@@ -8,21 +8,19 @@ and continued training after a load are bit-identical. Implements spec/sklearn.m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
-
-import numpy
-import scipy
-import sklearn
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from safemodel.adapters import numpy as base
-from safemodel.adapters.graph_encode import encode
+from safemodel.adapters.graph_encode import EncodedGraph, encode
 from safemodel.adapters.protocol import Saved
 from safemodel.adapters.sklearn import words
+from safemodel.adapters.sklearn.library import DISTRIBUTIONS, INSTALLED, Library
 from safemodel.adapters.sklearn.loading import Loading
 from safemodel.adapters.sklearn.nesting import check_nesting
 from safemodel.adapters.sklearn.packed import Streamer
-from safemodel.adapters.sklearn.saving import fallback
+from safemodel.adapters.sklearn.saving import Saving
 from safemodel.adapters.sklearn.scope import Audit
 from safemodel.errors import ArchitectureError, UnsavableError, UsageError
 
@@ -42,18 +40,34 @@ def save(obj: object) -> Saved:
     Raises:
         UnsavableError: part of it has no schema; `place` is its path.
     """
-    encoded = encode(obj, handlers=_HANDLERS, inlines=base.INLINES, fallback=fallback, name="model")
+    encoded, packages = encode_model(obj, INSTALLED)
+    versions = {name: sys.modules[name].__version__ for name in packages if name in sys.modules}
+    return Saved({"graph": encoded.graph}, encoded.tensors, named(versions))
+
+
+def encode_model(obj: object, library: Library) -> tuple[EncodedGraph, frozenset[str]]:
+    """Encode an object whose classes a library knows; return the packages that it comes from.
+
+    Raises:
+        UnsavableError: part of it has no schema; `place` is its path.
+    """
+    saving = Saving(library)
+    encoded = encode(
+        obj, handlers=_HANDLERS, inlines=base.INLINES, fallback=saving.fallback, name="model"
+    )
+    graph: Any = encoded.graph
     try:
-        check_nesting(encoded.graph["nodes"])  # type: ignore[index, call-overload, arg-type]
+        check_nesting(graph["nodes"])
     except ArchitectureError as error:
         hint = "give each place an estimator of its own"
         raise UnsavableError(error.message, hint=hint) from None
-    libraries = {
-        "numpy": numpy.__version__,
-        "scikit-learn": sklearn.__version__,
-        "scipy": scipy.__version__,
-    }
-    return Saved({"graph": encoded.graph}, encoded.tensors, libraries)
+    packages = saving.packages | {"numpy"}
+    return encoded, frozenset(packages | {"scipy"} if "sklearn" in packages else packages)
+
+
+def named(versions: Mapping[str, str]) -> dict[str, str]:
+    """Return versions by the name of the distribution, from those by package."""
+    return {DISTRIBUTIONS.get(name, name): version for name, version in versions.items()}
 
 
 def load(
@@ -82,8 +96,6 @@ def load(
     if type(architecture) is not dict or architecture.keys() != {"graph"}:
         raise ArchitectureError("the architecture of a model is an object graph and nothing else")
     saved_by = bundle.manifest.libraries.get("scikit-learn")
-    if saved_by is None:
-        raise ArchitectureError("the manifest does not say which scikit-learn saved the model")
     stored = sum(tensor.nbytes for tensor in bundle.tensors.values())
     loading = Loading(saved_by, Audit(frozenset(allow).__contains__, stored))
     builders = {**base.BUILDERS, **words.BUILDERS, **loading.builders()}

@@ -32,13 +32,13 @@ from safemodel.adapters.sklearn.scope import MAX_UNHELD
 from safemodel.adapters.sklearn.spec import (
     Array,
     Estimator,
-    Exactly,
     Int,
     Map,
     Scope,
     Seq,
     Spec,
     SpecError,
+    TreeObject,
     either,
     floats,
     ints,
@@ -53,13 +53,7 @@ _TREE_PARAMS: Final = (
 )
 
 
-def _tree_classes() -> tuple[type, ...]:
-    from sklearn.tree._tree import Tree
-
-    return (Tree,)
-
-
-_TREE: Spec = Exactly(_tree_classes, "a sklearn.tree._tree.Tree")
+_TREE: Spec = TreeObject()
 _CLASSES: Spec = either(Labels("classes"), Seq(Labels(), "outputs", (list,)))
 _KNOWN: Final[Mapping[str, Spec]] = {
     **each(
@@ -142,7 +136,7 @@ def _all_trees(state: Mapping[str, Any], scope: Scope) -> None:
     counts = np.array(_class_counts(state)) if "classes_" in state else 1
     for index, estimator in enumerate(state["estimators_"]):
         tree = vars(estimator).get("tree_")
-        if type(tree) not in _tree_classes():
+        if not scope.library.is_tree(type(tree)):
             raise SpecError("is not fitted", f".estimators_[{index}]")
         if tree.n_features != state["n_features_in_"]:
             raise SpecError(f"has {tree.n_features} features", f".estimators_[{index}]")
@@ -162,7 +156,7 @@ def _isolation(state: Mapping[str, Any], scope: Scope) -> None:
     for index, estimator in enumerate(state["estimators_"]):
         tree = vars(estimator).get("tree_")
         place = f".estimators_[{index}]"
-        if type(tree) not in _tree_classes() or tree.n_features != width:
+        if not scope.library.is_tree(type(tree)) or tree.n_features != width:
             raise SpecError(f"has not {width} features", place)
         if tree.n_outputs != 1 or tree.n_classes.tolist() != [1]:
             raise SpecError("has other outputs or classes", place)

@@ -1,46 +1,40 @@
-"""The table of all state schemas, and the classes of the installed scikit-learn they stand for.
+"""The classes that the tables stand for: those of the installed libraries, or stand-ins for them.
 
-The only place where a class is imported: module and name are literals of the schema modules. A
-name from an archive is looked up in this table and nowhere else.
+Schemas name classes by strings of ours. A `Library` says which live objects are of those classes.
+`INSTALLED` is the only place where a class is imported: module and name are literals of the
+schema modules, and a name from an archive is looked up in the tables and nowhere else. `convert`
+brings a library of stand-ins, made from a legacy file without importing anything.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from safemodel.adapters.sklearn import (
-    compose,
-    ensembles,
-    linear,
-    preprocessing,
-    stochastic,
-    text,
-)
+from safemodel.adapters.sklearn.parts import Function, Part, Reduced
 from safemodel.adapters.sklearn.schema import Schema
-from safemodel.adapters.sklearn.spec import Scope, SpecError
+from safemodel.adapters.sklearn.scope import Scope, SpecError
+from safemodel.adapters.sklearn.sparse import FORMATS
+from safemodel.adapters.sklearn.tables import FUNCTIONS, PARTS, SCHEMAS
+from safemodel.errors import MissingLibraryError
 
-SCHEMAS: Final[Mapping[str, Schema]] = {
-    schema.qualified: schema
-    for schema in chain(
-        linear.SCHEMAS,
-        stochastic.SCHEMAS,
-        preprocessing.SCHEMAS,
-        ensembles.SCHEMAS,
-        compose.SCHEMAS,
-        text.SCHEMAS,
-    )
+# What to install for the packages that the tables name.
+DISTRIBUTIONS: Final[Mapping[str, str]] = {
+    "sklearn": "scikit-learn",
+    "imblearn": "imbalanced-learn",
+    "category_encoders": "category-encoders",
 }
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A class of the installed library with its schema."""
+    """A class with its schema; `required` are the parameters that an instance must have."""
 
     kind: Any
     schema: Schema
@@ -66,33 +60,124 @@ def is_shadowing(kind: type, name: str) -> bool:
     return callable(found) or hasattr(found, "__get__")
 
 
+class Library(Protocol):
+    """Which objects are of the classes that the tables name."""
+
+    def entry(self, kind: type) -> Entry | None:
+        """The entry of a class of estimators."""
+
+    def part(self, kind: type) -> Part | None:
+        """The entry of a class of parts."""
+
+    def reduced(self, value: Any) -> Reduced:
+        """What a part tells its pickler.
+
+        Raises:
+            SpecError: nothing that the table of parts could read.
+        """
+
+    def sparse(self, kind: type) -> str | None:
+        """The name of a class of sparse matrices."""
+
+    def is_tree(self, kind: type) -> bool:
+        """Whether it is the class of the trees of scikit-learn."""
+
+    def function(self, value: Any) -> Function | None:
+        """The entry of a listed function."""
+
+
 @functools.cache
 def entry(qualified: str) -> Entry | None:
-    """Return the entry of a class named in an archive, if it is in the table and installed."""
+    """Return the entry of a class named in an archive, if it is in the table and installed.
+
+    Raises:
+        MissingLibraryError: its whole package is not installed.
+    """
     schema = SCHEMAS.get(qualified)
     if schema is None:
         return None
-    try:
-        kind = getattr(importlib.import_module(schema.module), schema.name)
-    except (ImportError, AttributeError):
+    kind = imported(schema.module, schema.name)
+    if kind is None:
         return None
-    return Entry(kind, schema, tuple(kind._get_param_names()))
+    names = kind._get_param_names() if hasattr(kind, "_get_param_names") else ()
+    return Entry(kind, schema, tuple(names))
 
 
-class _Known(Mapping[type, Entry]):
-    """Entries by class, imported only when asked for."""
+def imported(module: str, name: str) -> Any:
+    """Import something that a table names; None if the installed release does not have it.
 
-    def __getitem__(self, kind: type) -> Entry:
-        found = entry(f"{kind.__module__}.{kind.__qualname__}")
-        if found is None or found.kind is not kind:
-            raise KeyError(kind)
-        return found
+    Raises:
+        MissingLibraryError: its whole package is not installed.
+    """
+    try:
+        return getattr(importlib.import_module(module), name)
+    except AttributeError:
+        return None
+    except ModuleNotFoundError as error:
+        root = module.partition(".")[0]
+        if error.name == root:
+            distribution = DISTRIBUTIONS.get(root, root)
+            raise MissingLibraryError(
+                f"{root} is not installed", hint=f"pip install {distribution}"
+            ) from None
+        return None
+    except ImportError:
+        return None
 
-    def __iter__(self) -> Any:
-        return iter(())
 
-    def __len__(self) -> int:
-        return len(SCHEMAS)
+class _Installed:
+    """The classes of the installed libraries; a package that nobody imported stays so."""
+
+    def __init__(self) -> None:
+        self._parts: dict[type, Part | None] = {}
+        self._functions: dict[int, tuple[Any, Function]] = {}
+        self._looked_in: set[str] = set()
+
+    def entry(self, kind: type) -> Entry | None:
+        qualified = f"{kind.__module__}.{kind.__qualname__}"
+        found = entry(qualified) if qualified in SCHEMAS else None
+        return found if found is not None and found.kind is kind else None
+
+    def part(self, kind: type) -> Part | None:
+        if kind not in self._parts:
+            part = PARTS.get(f"{kind.__module__}.{kind.__qualname__}")
+            same = part is not None and imported(part.module, part.name) is kind
+            self._parts[kind] = part if same else None
+        return self._parts[kind]
+
+    def reduced(self, value: Any) -> Reduced:
+        made = value.__reduce_ex__(2)
+        if type(made) is not tuple or len(made) < 2 or any(more for more in made[3:]):
+            raise SpecError("is described in a way that safemodel does not know")
+        arguments, state = made[1], made[2] if len(made) > 2 else None
+        if arguments and arguments[0] is type(value):
+            arguments = arguments[1:]
+        return Reduced(arguments, state, self.reduced)
+
+    def sparse(self, kind: type) -> str | None:
+        if kind.__name__ not in FORMATS or not kind.__module__.startswith("scipy.sparse."):
+            return None
+        import scipy.sparse
+
+        return kind.__name__ if getattr(scipy.sparse, kind.__name__) is kind else None
+
+    def is_tree(self, kind: type) -> bool:
+        if kind.__module__ != "sklearn.tree._tree":
+            return False
+        from sklearn.tree._tree import Tree
+
+        return kind is Tree
+
+    def function(self, value: Any) -> Function | None:
+        if not callable(value) or isinstance(value, type):
+            return None
+        for function in FUNCTIONS.values():
+            if function.qualified not in self._looked_in and function.module in sys.modules:
+                self._looked_in.add(function.qualified)
+                live = getattr(sys.modules[function.module], function.name, None)
+                self._functions[id(live)] = live, function
+        found = self._functions.get(id(value))
+        return found[1] if found is not None and found[0] is value else None
 
 
-ENTRIES: Final[Mapping[type, Entry]] = _Known()
+INSTALLED: Final[Library] = _Installed()

@@ -16,11 +16,12 @@ import numpy as np
 
 from safemodel.adapters.graph_decode import Builder, Decoder, Node
 from safemodel.adapters.sklearn import packed, sparse
-from safemodel.adapters.sklearn.library import ENTRIES, SCHEMAS, Entry
+from safemodel.adapters.sklearn.library import INSTALLED, Entry, imported
 from safemodel.adapters.sklearn.library import entry as entry_of
-from safemodel.adapters.sklearn.parts import FUNCTIONS, Part, build_part, part_classes
+from safemodel.adapters.sklearn.parts import Part, build_part
 from safemodel.adapters.sklearn.patterns import NotSimpleError
 from safemodel.adapters.sklearn.scope import Audit, Scope, SpecError
+from safemodel.adapters.sklearn.tables import FUNCTIONS, PARTS, SCHEMAS
 from safemodel.errors import ArchitectureError, NotAllowedError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class Loading:
     """One load: what the caller allows, which release saved, and the builders for both."""
 
-    def __init__(self, saved_by: str, audit: Audit) -> None:
+    def __init__(self, saved_by: str | None, audit: Audit) -> None:
         self._saved_by = saved_by
         self._audit = audit
         self._copies: dict[int, tuple[Any, Any]] = {}
@@ -93,7 +94,7 @@ class Loading:
                     decoder,
                     self._audit,
                 )
-            entry.check(state, Scope(estimators=ENTRIES, audit=self._audit))
+            entry.check(state, Scope(INSTALLED, self._audit))
         except SpecError as error:
             raise _refused(entry.schema.name, error) from None
         for name in entry.schema.private:
@@ -127,7 +128,7 @@ class Loading:
             for value in arguments.values():
                 if type(value) is np.ndarray:  # constructors look at all of it
                     decoder.charge(value.nbytes)
-            part.check(arguments, self._audit)
+            part.check(arguments, INSTALLED, self._audit)
             return build_part(kind, part, arguments)
         except SpecError as error:
             raise _refused(part.name, error) from None
@@ -137,15 +138,19 @@ class Loading:
         if not part.late:
             return
         try:
-            part.check(vars(obj), self._audit)
+            part.check(vars(obj), INSTALLED, self._audit)
         except SpecError as error:
             raise _refused(part.name, error) from None
 
     def finish(self) -> None:
         """Say once what scikit-learn itself says for each estimator of another release."""
+        if not any(entry.schema.module.startswith("sklearn.") for _, entry in self.estimators):
+            return
         from sklearn import __version__
         from sklearn.exceptions import InconsistentVersionWarning
 
+        if self._saved_by is None:
+            raise ArchitectureError("the manifest does not say which scikit-learn saved the model")
         if self._saved_by == __version__:
             return
         for name in sorted({entry.schema.name for _, entry in self.estimators}):
@@ -157,6 +162,9 @@ class Loading:
                 ),
                 stacklevel=4,
             )
+
+
+_INSTALL_THE_RELEASE: Final = "install the release that saved the model: safemodel inspect shows it"
 
 
 def _refused(name: str, error: SpecError) -> ArchitectureError:
@@ -184,7 +192,7 @@ def _entry(name: JsonValue) -> Entry:
     if entry is None:
         raise ArchitectureError(
             f"{name} is not in the installed scikit-learn",
-            hint="install the release that saved the model: safemodel inspect shows it",
+            hint=_INSTALL_THE_RELEASE,
         )
     return entry
 
@@ -197,11 +205,17 @@ def _copied(array: Any, decoder: Decoder) -> Any:
 # Parts
 
 
-def _part(node: Node) -> tuple[type, Part]:
-    for kind, part in part_classes().items():
-        if node["class"] == part.qualified:
-            return kind, part
-    raise ArchitectureError(f"{node['class']!r:.200} is not a class that safemodel builds")
+def _part(node: Node) -> tuple[Any, Part]:
+    name = node["class"]
+    part = PARTS.get(name) if type(name) is str else None
+    if part is None:
+        raise ArchitectureError(f"{name!r:.200} is not a class that safemodel builds")
+    kind = imported(part.module, part.name)
+    if kind is None:
+        raise ArchitectureError(
+            f"{part.qualified} is not in the installed release", hint=_INSTALL_THE_RELEASE
+        )
+    return kind, part
 
 
 def _arguments(node: Node, decoder: Decoder) -> dict[str, Any]:
@@ -220,7 +234,12 @@ def _create_function(node: Node, decoder: Decoder) -> object:
     name = node["name"]
     if type(name) is not str or name not in FUNCTIONS:
         raise ArchitectureError(f"{name!r:.100} is not a function that safemodel knows")
-    return FUNCTIONS[name][0]
+    function = imported(FUNCTIONS[name].module, FUNCTIONS[name].name)
+    if function is None:
+        raise ArchitectureError(
+            f"{name} is not in the installed release", hint=_INSTALL_THE_RELEASE
+        )
+    return function
 
 
 # Sparse matrices
@@ -229,9 +248,8 @@ _INDICES: Final = frozenset({"indptr", "indices", "row", "col", "offsets"})
 
 
 def _create_sparse(node: Node, decoder: Decoder) -> object:
-    kinds = {name: kind for kind, name in sparse.sparse_classes().items()}
     name, shape, arrays = node["class"], node["shape"], node["arrays"]
-    if type(name) is not str or name not in kinds:
+    if type(name) is not str or name not in sparse.FORMATS:
         raise ArchitectureError(f"{name!r:.100} is not a class that safemodel builds")
     layout = name.partition("_")[0]
     if type(arrays) is not dict or tuple(sorted(arrays)) != tuple(sorted(sparse.ARRAYS[layout])):
@@ -250,4 +268,4 @@ def _create_sparse(node: Node, decoder: Decoder) -> object:
         sparse.check_arrays(layout, size, decoded)
     except SpecError as error:
         raise ArchitectureError(f"{name}: {error.message}", place=error.path[1:]) from None
-    return sparse.build(kinds[name], layout, size, decoded)
+    return sparse.build(imported("scipy.sparse", name), layout, size, decoded)

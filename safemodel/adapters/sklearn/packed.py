@@ -22,7 +22,7 @@ from safemodel.adapters.graph_decode import Builder, Decoder, integer
 from safemodel.adapters.graph_encode import Encoder, Node, join
 from safemodel.adapters.sklearn import trees
 from safemodel.adapters.sklearn.ahead import Ahead
-from safemodel.adapters.sklearn.library import ENTRIES, Entry
+from safemodel.adapters.sklearn.library import INSTALLED, Entry, Library
 from safemodel.adapters.sklearn.library import entry as entry_of
 from safemodel.adapters.sklearn.nesting import check_nesting
 from safemodel.adapters.sklearn.schema import MAX_FEATURES
@@ -53,19 +53,13 @@ class Ensemble:
     copied: tuple[str, ...]
 
 
-def tree_classes() -> tuple[type, ...]:
-    """Return the class of tree objects."""
-    from sklearn.tree._tree import Tree
-
-    return (Tree,)
-
-
-def pack(estimators: Any) -> Ensemble | None:
+def pack(estimators: Any, library: Library) -> Ensemble | None:
     """Return what the trees of a list have in common, or None if they must be stored alone."""
     if type(estimators) is not list or not estimators:
         return None
     kind = type(estimators[0])
-    if kind not in ENTRIES or kind.__module__ != _MODULE:
+    entry = library.entry(kind)
+    if entry is None or entry.schema.module != _MODULE:
         return None
     if len(set(map(id, estimators))) != len(estimators):
         return None
@@ -77,7 +71,7 @@ def pack(estimators: Any) -> Ensemble | None:
         return None
     built = [state.get("tree_") for state in states]
     seeds: list[Any] = [state.get("random_state") for state in states]
-    if any(type(tree) not in tree_classes() for tree in built):
+    if not all(library.is_tree(type(tree)) for tree in built):
         return None
     if any(type(seed) is not int or not 0 <= seed <= _SEEDS for seed in seeds):
         return None
@@ -97,8 +91,8 @@ def pack(estimators: Any) -> Ensemble | None:
                 return None
             copied += [] if one else [name]
         common[name] = first
-    ENTRIES[kind].check(states[0], Scope(estimators=ENTRIES))
-    return Ensemble(ENTRIES[kind], tuple(built), tuple(seeds), common, tuple(sorted(copied)))
+    entry.check(states[0], Scope(library))
+    return Ensemble(entry, tuple(built), tuple(seeds), common, tuple(sorted(copied)))
 
 
 def _immutable(value: Any) -> bool:
@@ -298,7 +292,7 @@ def fill(
         estimator = entry.kind.__new__(entry.kind)
         vars(estimator).update({**state, **own, "random_state": seed, "tree_": tree})
         if index == 0:
-            entry.check(vars(estimator), Scope(estimators=ENTRIES, audit=audit))
+            entry.check(vars(estimator), Scope(INSTALLED, audit))
         estimators.append(estimator)
     return estimators
 

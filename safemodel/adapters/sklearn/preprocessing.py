@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from safemodel.adapters.sklearn.encoders import encoder_rule, one_hot_rule
-from safemodel.adapters.sklearn.parts import DTYPE, FUNCTION, FUNCTIONS, part_kinds
+from safemodel.adapters.sklearn.parts import DTYPE, FunctionFor, check_keywords, part_kinds
 from safemodel.adapters.sklearn.schema import (
     BOOL,
     COUNT,
@@ -147,29 +147,26 @@ def _spline(state: Mapping[str, Any], scope: Scope) -> None:
     if "bsplines_" not in state:
         return
     degree, total = int(state["degree"]), 0
-    for index, spline in enumerate(state["bsplines_"]):
-        if spline.k != degree or spline.c.ndim != 2:
+    splines = [scope.arguments(spline) for spline in state["bsplines_"]]
+    for index, spline in enumerate(splines):
+        if spline["k"] != degree or spline["c"].ndim != 2:
             raise SpecError(f"is not of degree {degree}", f".bsplines_[{index}]")
-        if spline.c.shape[0] != len(spline.t) - degree - 1:
+        if spline["c"].shape[0] != len(spline["t"]) - degree - 1:
             raise SpecError("has not one coefficient row a knot", f".bsplines_[{index}]")
-        if spline.c.shape != state["bsplines_"][0].c.shape:
+        if spline["c"].shape != splines[0]["c"].shape:
             raise SpecError("has not the shape of the others", f".bsplines_[{index}]")
-        total += spline.c.shape[1] - (not state["include_bias"])
+        total += spline["c"].shape[1] - (not state["include_bias"])
     if state["n_features_out_"] != total:
         raise SpecError(f"must be {total}", ".n_features_out_")
 
 
 def _function(state: Mapping[str, Any], scope: Scope) -> None:
     """Keywords are those of the function's own schema."""
-    pairs = (("func", "kw_args"), ("inverse_func", "inv_kw_args"))
-    for name, keywords in pairs:
-        function, arguments = state.get(name), state.get(keywords)
-        schemas = {id(one): schema for one, schema in FUNCTIONS.values()}
-        schema = schemas.get(id(function), {})
-        for key, value in (arguments or {}).items():
-            if key not in schema:
-                raise SpecError(f"has {key!r}, which is no keyword that is known", f".{keywords}")
-            schema[key].check(value, Scope(audit=scope.audit))
+    for name, keywords in (("func", "kw_args"), ("inverse_func", "inv_kw_args")):
+        try:
+            check_keywords(state.get(name), state.get(keywords), scope)
+        except SpecError as error:
+            raise error.below(f".{keywords}") from None
 
 
 def _indicator(state: Mapping[str, Any], scope: Scope) -> None:
@@ -349,8 +346,8 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "",
         _function,
         within=f"{_P}_function_transformer",
-        func=optional(FUNCTION),
-        inverse_func=optional(FUNCTION),
+        func=optional(FunctionFor("transform")),
+        inverse_func=optional(FunctionFor("transform")),
         feature_names_out=optional(one_of("one-to-one")),
         **dict.fromkeys(
             ("kw_args", "inv_kw_args"), optional(Map(NAME, optional(REAL, Array("fiu", (None,)))))

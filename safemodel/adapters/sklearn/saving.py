@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from safemodel.adapters.graph_encode import Encoder, Node, join, refusal
 from safemodel.adapters.sklearn import packed, sparse, trees
-from safemodel.adapters.sklearn.library import ENTRIES, Entry
-from safemodel.adapters.sklearn.parts import FUNCTIONS, part_classes
-from safemodel.adapters.sklearn.spec import Scope, SpecError
+from safemodel.adapters.sklearn.library import INSTALLED, Entry, Library
+from safemodel.adapters.sklearn.parts import Part
+from safemodel.adapters.sklearn.scope import Scope, SpecError
 from safemodel.errors import UnsavableError
 
 if TYPE_CHECKING:
@@ -23,32 +23,66 @@ _LATER = "this release of safemodel has no schema for the class yet; save its pa
 _OWN = "classes from outside scikit-learn can't be saved yet; save the fitted arrays instead"
 
 
-def fallback(obj: object, path: str, encoder: Encoder) -> Node:
-    """Encode what the plain and NumPy kinds do not know.
+class Saving:
+    """One save: which objects are of the classes of the tables, and which packages it meets."""
 
-    Raises:
-        UnsavableError: nothing knows it; `place` is its path.
-    """
-    kind = type(obj)
-    try:
-        if kind in ENTRIES:
-            return _estimator(obj, ENTRIES[kind], path, encoder)
-        if kind in part_classes():
-            return _part(obj, path, encoder)
-        if kind in sparse.sparse_classes():
-            return _sparse(obj, path, encoder)
-        if kind in packed.tree_classes():
-            return _tree(obj, path, encoder)
-    except SpecError as error:
-        raise unsavable(obj, path, error) from None
-    for name, (function, _) in FUNCTIONS.items():
-        if obj is function:
-            return {"kind": "sklearn.function", "name": name}
-    if hasattr(kind, "_get_param_names") or kind.__module__.startswith("sklearn."):
-        hint = _LATER if kind.__module__.startswith("sklearn.") else _OWN
-        named = f"{kind.__module__}.{kind.__qualname__}"
-        raise UnsavableError(f"can't save a {named}", place=path or None, hint=hint)
-    raise refusal(obj, path)
+    def __init__(self, library: Library = INSTALLED) -> None:
+        self._library = library
+        self.packages: set[str] = set()
+
+    def fallback(self, obj: object, path: str, encoder: Encoder) -> Node:
+        """Encode what the plain and NumPy kinds do not know.
+
+        Raises:
+            UnsavableError: nothing knows it; `place` is its path.
+        """
+        kind, library = type(obj), self._library
+        try:
+            if (entry := library.entry(kind)) is not None:
+                return self._estimator(obj, entry, path, encoder)
+            if (part := library.part(kind)) is not None:
+                return self._part(obj, part, path, encoder)
+            if (name := library.sparse(kind)) is not None:
+                self.packages.add("scipy")
+                return _sparse(obj, name, path, encoder)
+            if library.is_tree(kind):
+                return _tree(obj, path, encoder)
+            if (function := library.function(obj)) is not None:
+                self._note(function.module)
+                return {"kind": "sklearn.function", "name": function.qualified}
+        except SpecError as error:
+            raise unsavable(obj, path, error) from None
+        if hasattr(kind, "_get_param_names") or kind.__module__.startswith("sklearn."):
+            hint = _LATER if kind.__module__.startswith("sklearn.") else _OWN
+            named = f"{kind.__module__}.{kind.__qualname__}"
+            raise UnsavableError(f"can't save a {named}", place=path or None, hint=hint)
+        raise refusal(obj, path)
+
+    def _note(self, module: str) -> None:
+        self.packages.add(module.partition(".")[0])
+
+    def _estimator(self, obj: Any, entry: Entry, path: str, encoder: Encoder) -> Node:
+        schema = entry.schema
+        self._note(schema.module)
+        state = {name: value for name, value in vars(obj).items() if name not in schema.caches}
+        state.update(dict.fromkeys(schema.resets & state.keys()))
+        entry.check(state, Scope(self._library))
+        node: Node = {"kind": "sklearn.estimator", "class": schema.qualified}
+        ensemble = packed.pack(state.get("estimators_"), self._library)
+        if ensemble is not None:
+            del state["estimators_"]
+            node["trees"] = packed.encode(ensemble, join(path, "estimators_"), encoder)
+        node["state"] = _values(state, path, encoder)
+        return node
+
+    def _part(self, obj: Any, part: Part, path: str, encoder: Encoder) -> Node:
+        self._note(part.module)
+        arguments = part.arguments_of(obj, self._library)
+        return {
+            "kind": "sklearn.part",
+            "class": part.qualified,
+            "arguments": _values(arguments, path, encoder),
+        }
 
 
 def unsavable(obj: object, path: str, error: SpecError) -> UnsavableError:
@@ -62,35 +96,11 @@ def unsavable(obj: object, path: str, error: SpecError) -> UnsavableError:
     )
 
 
-def _estimator(obj: Any, entry: Entry, path: str, encoder: Encoder) -> Node:
-    schema = entry.schema
-    state = {name: value for name, value in vars(obj).items() if name not in schema.caches}
-    state.update(dict.fromkeys(schema.resets & state.keys()))
-    entry.check(state, Scope(estimators=ENTRIES))
-    node: Node = {"kind": "sklearn.estimator", "class": schema.qualified}
-    ensemble = packed.pack(state.get("estimators_"))
-    if ensemble is not None:
-        del state["estimators_"]
-        node["trees"] = packed.encode(ensemble, join(path, "estimators_"), encoder)
-    node["state"] = _values(state, path, encoder)
-    return node
-
-
 def _values(values: Mapping[str, Any], path: str, encoder: Encoder) -> dict[str, JsonValue]:
     return {name: encoder.value(values[name], join(path, name)) for name in sorted(values)}
 
 
-def _part(obj: Any, path: str, encoder: Encoder) -> Node:
-    part = part_classes()[type(obj)]
-    arguments = part.arguments_of(obj)
-    return {
-        "kind": "sklearn.part",
-        "class": part.qualified,
-        "arguments": _values(arguments, path, encoder),
-    }
-
-
-def _sparse(obj: Any, path: str, encoder: Encoder) -> Node:
+def _sparse(obj: Any, name: str, path: str, encoder: Encoder) -> Node:
     arrays = sparse.arrays_of(obj)
     if len(obj.shape) != 2:
         raise SpecError(f"is a sparse array with {len(obj.shape)} dimensions")
@@ -98,7 +108,7 @@ def _sparse(obj: Any, path: str, encoder: Encoder) -> Node:
     sparse.check_arrays(obj.format, shape, arrays)
     return {
         "kind": "scipy.sparse",
-        "class": sparse.sparse_classes()[type(obj)],
+        "class": name,
         "shape": [*shape],
         "arrays": _values(arrays, path, encoder),
     }

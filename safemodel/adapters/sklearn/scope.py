@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from safemodel.adapters.sklearn.library import Library
 
 Dim = str | int | None
 ITEM: Final = 16  # what a look at an object costs, where a number in an array costs 1
@@ -77,10 +80,21 @@ SAVING: Final = Audit(lambda _: True)
 class Scope:
     """The dimensions bound so far while the state of one estimator is checked."""
 
+    library: Library  # which objects are of the classes that specs name
+    audit: Audit = SAVING
     dims: dict[str, int] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)  # those that something in memory has
-    estimators: Mapping[type, Any] = field(default_factory=dict)
-    audit: Audit = SAVING
+
+    def arguments(self, value: Any) -> Mapping[str, Any]:
+        """The arguments that rebuild a part, for rules: they must not look at the part itself.
+
+        Raises:
+            SpecError: it is no part of the table.
+        """
+        part = self.library.part(type(value))
+        if part is None:
+            raise SpecError("is no part that is known")
+        return part.read(self.library.reduced(value))
 
     def unify(self, dim: Dim, size: int) -> None:
         """Bind `dim` to `size`, or compare with what it is bound to."""

@@ -7,7 +7,6 @@ Implements spec/sklearn.md, "Sparse matrices".
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,14 +27,6 @@ ARRAYS: Final[Mapping[str, tuple[str, ...]]] = {
     "dia": ("offsets", "data"),
 }
 _MAX_SIDE: Final = 2**62  # two of them can be added
-
-
-@functools.cache
-def sparse_classes() -> Mapping[type, str]:
-    """Return the classes of the table and their names."""
-    import scipy.sparse
-
-    return {getattr(scipy.sparse, name): name for name in FORMATS}
 
 
 def arrays_of(matrix: Any) -> dict[str, Any]:
@@ -146,7 +137,7 @@ class SparseMatrix:
     columns: Dim
 
     def check(self, value: Any, scope: Scope) -> None:
-        if not sparse_classes().get(type(value), "").startswith("csr_"):
+        if not (scope.library.sparse(type(value)) or "").startswith("csr_"):
             raise SpecError(f"is {describe(value)}, but must be {self}")
         scope.hold(self.rows, value.shape[0])
         scope.hold(self.columns, value.shape[1])

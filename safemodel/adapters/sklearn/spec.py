@@ -344,7 +344,7 @@ class Estimator:
 
     def check(self, value: Any, scope: Scope) -> None:
         kind = type(value)
-        if kind not in scope.estimators:
+        if scope.library.entry(kind) is None:
             raise SpecError(
                 f"is of {kind.__module__}.{kind.__qualname__}, a class without a schema"
             )
@@ -360,6 +360,18 @@ class Estimator:
 
     def __str__(self) -> str:
         return " or ".join(self.names) or "an estimator"
+
+
+@dataclass(frozen=True)
+class TreeObject:
+    """The nodes of a decision tree, a compiled object (`trees.py` checks them)."""
+
+    def check(self, value: Any, scope: Scope) -> None:
+        if not scope.library.is_tree(type(value)):
+            raise _refuse(value, self)
+
+    def __str__(self) -> str:
+        return "a sklearn.tree._tree.Tree"
 
 
 def optional(*specs: Spec) -> Spec:

@@ -61,25 +61,27 @@ def geometry_of(tree: Any) -> Geometry:
     return Geometry(int(tree.n_features), tuple(int(count) for count in tree.n_classes))
 
 
-def node_dtype() -> np.dtype[Any]:
-    """Return the dtype of a row, after making sure that the installed library uses the same.
+NODE_DTYPE: Final = np.dtype(
+    {
+        "names": [name for name, _, _ in _FIELDS],
+        "formats": [kind for _, kind, _ in _FIELDS],
+        "offsets": [offset for _, _, offset in _FIELDS],
+        "itemsize": ROW,
+    }
+)
+_OTHERWISE: Final = "this release of scikit-learn keeps the nodes of trees otherwise"
+
+
+def check_installed() -> None:
+    """Make sure that the installed library keeps nodes in rows of `NODE_DTYPE`.
 
     Raises:
-        SpecError: it keeps its nodes otherwise.
+        SpecError: it does not.
     """
-    from sklearn.tree._tree import NODE_DTYPE
+    from sklearn.tree import _tree
 
-    ours = np.dtype(
-        {
-            "names": [name for name, _, _ in _FIELDS],
-            "formats": [kind for _, kind, _ in _FIELDS],
-            "offsets": [offset for _, _, offset in _FIELDS],
-            "itemsize": ROW,
-        }
-    )
-    if ours != NODE_DTYPE:
-        raise SpecError("this release of scikit-learn keeps the nodes of trees otherwise")
-    return ours
+    if _tree.NODE_DTYPE != NODE_DTYPE:
+        raise SpecError(_OTHERWISE)
 
 
 def audit(words: Any, features: int) -> None:
@@ -175,7 +177,7 @@ def build_all(
     Small trees are read together, large ones alone, and two batches are in the works at a time:
     while one is copied by the library, the other is read, verified and audited.
     """
-    dtype = node_dtype()
+    check_installed()
     plan = tuple(_batches(counts))
     largest = max(batch.stop - batch.start for batch in plan)
     free: list[Buffers] = []  # the library copies, so that buffers can be filled again
@@ -186,7 +188,7 @@ def build_all(
         except IndexError:
             into = (_memory(largest * ROW), _memory(largest * 8 * math.prod(geometry.width)))
         raw_nodes, raw_values = rows(batch.start, batch.stop, into)
-        nodes = np.frombuffer(raw_nodes, dtype)
+        nodes = np.frombuffer(raw_nodes, NODE_DTYPE)
         values = np.frombuffer(raw_values, "<f8").reshape(-1, *geometry.width)
         built, offset = [], 0
         for number in range(batch.first, batch.last):
@@ -246,8 +248,8 @@ def value_pieces(trees: Iterable[Any]) -> Iterator[Any]:
 def check_live(tree: Any) -> None:
     """Audit a live tree before it is saved: what could not be loaded must not be saved."""
     state = tree.__getstate__()
-    if state["nodes"].dtype != node_dtype():
-        raise SpecError("this release of scikit-learn keeps the nodes of trees otherwise")
+    if state["nodes"].dtype != NODE_DTYPE:
+        raise SpecError(_OTHERWISE)
     audit_live(state["nodes"], int(tree.n_features))
 
 

@@ -1,0 +1,42 @@
+"""All tables of the adapter as one: schemas of estimators, parts, functions, by qualified name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from safemodel.adapters.sklearn import (
+    compose,
+    ensembles,
+    functions,
+    linear,
+    losses,
+    preprocessing,
+    stochastic,
+    text,
+)
+from safemodel.adapters.sklearn.parts import Function, Part
+from safemodel.adapters.sklearn.schema import Schema
+
+_MODULES: Final = (
+    compose,
+    ensembles,
+    functions,
+    linear,
+    losses,
+    preprocessing,
+    stochastic,
+    text,
+)
+
+SCHEMAS: Final[Mapping[str, Schema]] = {
+    schema.qualified: schema for module in _MODULES for schema in getattr(module, "SCHEMAS", ())
+}
+PARTS: Final[Mapping[str, Part]] = {
+    part.qualified: part for module in _MODULES for part in getattr(module, "PARTS", ())
+}
+FUNCTIONS: Final[Mapping[str, Function]] = {
+    function.qualified: function
+    for module in _MODULES
+    for function in getattr(module, "FUNCTIONS", ())
+}

@@ -1,0 +1,7 @@
+"""All cases of all families: importing this registers every one of them."""
+
+from __future__ import annotations
+
+from .sklearn_cases import CASES, Case, Fitted, outputs
+
+__all__ = ["CASES", "Case", "Fitted", "outputs"]

@@ -100,6 +100,8 @@ class Loading:
         for name in entry.schema.private:
             if name in state:
                 state[name] = self._private(state[name], decoder)
+        if entry.schema.rebuild is not None:  # it may copy each array a few times
+            decoder.charge(4 * sum(one.nbytes for one in state.values() if type(one) is np.ndarray))
         self.estimators.append((obj, entry))
 
     def _private(self, value: Any, decoder: Decoder) -> Any:
@@ -138,12 +140,22 @@ class Loading:
         if not part.late:
             return
         try:
-            part.check(vars(obj), INSTALLED, self._audit)
+            # What was built by name is read again; else nothing but the state may be looked at
+            found = vars(obj) if part.build is None else part.read(INSTALLED.reduced(obj))
+            part.check(found, INSTALLED, self._audit)
         except SpecError as error:
             raise _refused(part.name, error) from None
 
     def finish(self) -> None:
-        """Say once what scikit-learn itself says for each estimator of another release."""
+        """Rebuild what is derived, and say once what scikit-learn says of another release."""
+        for obj, entry in self.estimators:
+            if entry.schema.rebuild is not None:
+                try:
+                    entry.schema.rebuild(obj)
+                except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+                    raise ArchitectureError(
+                        f"{entry.schema.name}: can't be rebuilt: {error!s:.200}"
+                    ) from error
         if not any(entry.schema.module.startswith("sklearn.") for _, entry in self.estimators):
             return
         from sklearn import __version__
@@ -226,8 +238,17 @@ def _arguments(node: Node, decoder: Decoder) -> dict[str, Any]:
 
 
 def _fill_part(obj: Any, node: Node, decoder: Decoder) -> None:
-    if _part(node)[1].late:
-        vars(obj).update(_arguments(node, decoder))
+    part = _part(node)[1]
+    if not part.late:
+        return
+    arguments = _arguments(node, decoder)
+    if part.build is None:
+        vars(obj).update(arguments)
+        return
+    try:
+        part.build(obj, **arguments)
+    except SpecError as error:
+        raise _refused(part.name, error) from None
 
 
 def _create_function(node: Node, decoder: Decoder) -> object:

@@ -40,13 +40,15 @@ class Part:
     `read` takes what the object tells its pickler, so that it serves a live object and a pickle
     of one alike: it must look at nothing else. `also` are further qualified names that pickles
     use for it: functions that make it, modules of older releases. `check_more` checks relations.
+    A `late` part may stand in a cycle: it is made empty, and filled when the graph is complete;
+    its `build` gets the empty object, and may not look at arguments that are filled late too.
     """
 
     module: str
     name: str
     arguments: Mapping[str, Spec]
     read: Callable[[Reduced], Mapping[str, Any]]
-    build: Callable[..., Any] | None = None  # gets the class and the arguments by name
+    build: Callable[..., Any] | None = None  # gets the class (or object) and the arguments by name
     late: bool = False  # arguments may be lists: they go in when the graph is complete
     also: tuple[str, ...] = ()
     check_more: Callable[[Mapping[str, Any], Scope], None] | None = None

@@ -99,7 +99,8 @@ class Schema:
     has are required. `fitted` comes all together or not at all, but for names that end in `?`.
     `caches` are left out at save and `resets` saved as None: the class makes them again. `rules`
     check relations. The arrays of `private` attributes get memory of their own at load: nothing
-    else may change them later.
+    else may change them later. `rebuild` makes again, from attributes that were checked, what the
+    class itself leaves out of pickles: it gets the object when every check of the load has passed.
     """
 
     module: str
@@ -110,6 +111,7 @@ class Schema:
     caches: frozenset[str] = frozenset()
     resets: frozenset[str] = frozenset()
     private: tuple[str, ...] = ()
+    rebuild: Callable[[Any], None] | None = None
 
     @property
     def qualified(self) -> str:
@@ -184,6 +186,7 @@ def table(module: str, known: Attributes) -> Callable[..., Schema]:
         caches: Iterable[str] = (),
         resets: Iterable[str] = (),
         private: tuple[str, ...] = (),
+        rebuild: Callable[[Any], None] | None = None,
         within: str = module,
         common: Attributes | None = None,
         **other: Spec,
@@ -205,6 +208,7 @@ def table(module: str, known: Attributes) -> Callable[..., Schema]:
             frozenset(caches),
             frozenset(resets),
             private,
+            rebuild,
         )
 
     return make

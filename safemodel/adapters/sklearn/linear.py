@@ -142,7 +142,7 @@ KNOWN: Final[Mapping[str, Spec]] = {
 }
 
 
-def _rows(state: Mapping[str, Any], scope: Scope) -> None:
+def rows_rule(state: Mapping[str, Any], scope: Scope) -> None:
     """The decision function has one row for two classes, else one for each."""
     if "classes_" not in state or "coef_" not in state:
         return
@@ -338,7 +338,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "penalty C l1_ratio dual tol fit_intercept intercept_scaling class_weight random_state"
         " solver max_iter verbose warm_start n_jobs multi_class",
         "classes_ n_iter_ coef_ intercept_",
-        _rows,
+        rows_rule,
         within=f"{_M}_logistic",
         multi_class=one_of("auto", "ovr", "multinomial", "deprecated"),
     ),
@@ -347,7 +347,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "Cs l1_ratios fit_intercept cv dual penalty scoring tol max_iter class_weight n_jobs"
         " verbose solver refit intercept_scaling random_state use_legacy_attributes multi_class",
         "classes_ Cs_ n_iter_ scores_ coefs_paths_ C_ l1_ratio_ coef_ intercept_ l1_ratios_",
-        _rows,
+        rows_rule,
         within=f"{_M}_logistic",
         Cs=either(POSITIVE, _NUMBERS),
         l1_ratios=optional(_NUMBERS, one_of("warn"), Seq(optional(REAL))),

@@ -210,6 +210,8 @@ def _entry(name: JsonValue) -> Entry:
 
 
 def _copied(array: Any, decoder: Decoder) -> Any:
+    if array.size == 0:  # nothing to change, and a copy could have other strides
+        return array
     decoder.charge(array.nbytes)
     return array.copy(order="K")
 

@@ -13,6 +13,7 @@ from safemodel.adapters.sklearn import (
     losses,
     preprocessing,
     stochastic,
+    svm,
     text,
 )
 from safemodel.adapters.sklearn.parts import Function, Part
@@ -26,6 +27,7 @@ _MODULES: Final = (
     losses,
     preprocessing,
     stochastic,
+    svm,
     text,
 )
 

@@ -49,12 +49,14 @@ class Header:
         shape: of the array.
         size: bytes of the items; meaningless where `has_object`.
         has_object: the items are a pickle, which `numpy.load(allow_pickle=True)` loads.
+        descr: the data type, as the header spells it.
     """
 
     shape: tuple[int, ...]
     fortran_order: bool
     size: int
     has_object: bool
+    descr: Literal = None
 
 
 def parse_prefix(data: memoryview) -> Prefix:
@@ -95,7 +97,8 @@ def _header(value: Literal) -> Header:
         raise DamagedError("values of other types")
     dtype = from_descr(value["descr"])
     sizes = tuple(size for size in shape if isinstance(size, int))
-    return Header(sizes, fortran_order, count_of(shape) * dtype.size, dtype.has_object)
+    size = count_of(shape) * dtype.size
+    return Header(sizes, fortran_order, size, dtype.has_object, value["descr"])
 
 
 def read_prefix(reader: Reader) -> Prefix:

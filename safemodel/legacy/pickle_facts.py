@@ -18,12 +18,15 @@ class Blob:
 
     Attributes:
         data: the bytes of a short bytearray; None otherwise.
+        form: how the bytes there say it: "plain" (text in UTF-8), "latin1", "escaped" (text with
+            the escapes of UNICODE), "quoted" (with those of STRING), "digits" (of INT and LONG).
     """
 
     kind: Literal["str", "bytes", "bytearray", "int", "buffer"]
     offset: int
     size: int
     data: bytes | None = None
+    form: Literal["plain", "latin1", "escaped", "quoted", "digits"] = "plain"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

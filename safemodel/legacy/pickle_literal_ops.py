@@ -55,7 +55,12 @@ def line_of(state: State) -> bytes:
     return line
 
 
-def _literal(state: State, kind: Literal["str", "bytes", "bytearray"], size: int) -> bytes | None:
+def _literal(
+    state: State,
+    kind: Literal["str", "bytes", "bytearray"],
+    size: int,
+    form: Literal["plain", "latin1"] = "plain",
+) -> bytes | None:
     """The bytes of a literal; None if it is too long to keep, and a `Blob` was pushed."""
     source = state.source
     into = kind != "str"
@@ -63,7 +68,7 @@ def _literal(state: State, kind: Literal["str", "bytes", "bytearray"], size: int
         return source.take(size, into=into)
     offset = source.offset
     source.skip(size, into=into)
-    state.stack.append(Blob(kind, offset, size))
+    state.stack.append(Blob(kind, offset, size, None, form))
     return None
 
 
@@ -95,7 +100,8 @@ def _number(state: State, parse: Callable[..., int | None]) -> None:
     offset = state.source.offset
     line = line_of(state)
     value = parse(line, c=state.c)
-    state.stack.append(Blob("int", offset, len(line)) if value is None else value)
+    number = Blob("int", offset, len(line), None, "digits") if value is None else value
+    state.stack.append(number)
 
 
 def float_text(state: State) -> None:
@@ -157,7 +163,7 @@ def string_text(state: State) -> None:
     """Not ASCII is an error by default only: loaders of old files say encoding="latin1"."""
     offset, size, line = state.source.text_line(state.blob)
     if line is None:
-        state.stack.append(Blob("bytes", offset, size))
+        state.stack.append(Blob("bytes", offset, size, None, "quoted"))
     else:
         state.stack.append(string_literal(line).decode("latin1"))
 
@@ -165,7 +171,7 @@ def string_text(state: State) -> None:
 def unicode_text(state: State) -> None:
     offset, size, line = state.source.text_line(state.blob)
     if line is None:
-        state.stack.append(Blob("str", offset, size))
+        state.stack.append(Blob("str", offset, size, None, "escaped"))
     else:
         state.stack.append(line.decode("raw-unicode-escape"))
 
@@ -182,7 +188,7 @@ def short_binstring(state: State) -> None:
 
 
 def _string(state: State, size: int) -> None:
-    raw = _literal(state, "str", size)
+    raw = _literal(state, "str", size, "latin1")
     if raw is not None:
         state.stack.append(raw.decode("latin1"))
 

@@ -72,3 +72,11 @@ FREE_COPIES: Final = 64 * MIB  # bytes that a load may copy, and MAX_COPIES time
 MAX_COPIES: Final = 2
 LOOKS_PER_COPY: Final = 8  # looking at a byte costs an eighth of copying it
 MAX_BROADCAST: Final = 1 * GIB  # a view may address this much more than the bytes it stands on
+
+# ONNX
+MAX_ONNX_GRAPH: Final = 2**31 - 1  # bytes of graph.onnx: protobuf has no longer messages
+MAX_ONNX_FIELDS: Final = 8_000_000
+MAX_ONNX_DEPTH: Final = 64  # messages in one another; a subgraph takes three, and parsers take 100
+MAX_ONNX_CALLS: Final = 64  # functions that call one another
+MAX_ONNX_NODES: Final = 1_000_000  # nodes when every call of a function is replaced by its body
+MAX_ONNX_SPARSE: Final = 1 * GIB  # bytes that a sparse tensor takes when it is made dense

@@ -56,6 +56,9 @@ _ADAPTERS: Final[Mapping[str, _Entry]] = {
 # the order of _PREFERENCE; the adapters for frameworks know NumPy's kinds too.
 _PACKAGES: Final[Mapping[str, str]] = {
     "numpy": "numpy",
+    "category_encoders": "sklearn",
+    "imblearn": "sklearn",
+    "pandas": "sklearn",
     "scipy": "sklearn",
     "sklearn": "sklearn",
     "torch": "torch",

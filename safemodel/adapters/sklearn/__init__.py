@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from safemodel.adapters import numpy as base
 from safemodel.adapters.graph_encode import EncodedGraph, encode
 from safemodel.adapters.protocol import Saved
-from safemodel.adapters.sklearn import words
+from safemodel.adapters.sklearn import frames_build, words
 from safemodel.adapters.sklearn.library import DISTRIBUTIONS, INSTALLED, Library
 from safemodel.adapters.sklearn.loading import Loading
 from safemodel.adapters.sklearn.nesting import check_nesting
@@ -98,7 +98,12 @@ def load(
     saved_by = bundle.manifest.libraries.get("scikit-learn")
     stored = sum(tensor.nbytes for tensor in bundle.tensors.values())
     loading = Loading(saved_by, Audit(frozenset(allow).__contains__, stored))
-    builders = {**base.BUILDERS, **words.BUILDERS, **loading.builders()}
+    builders = {
+        **base.BUILDERS,
+        **words.BUILDERS,
+        **frames_build.BUILDERS,
+        **loading.builders(),
+    }
     decoder = Streamer(architecture["graph"], bundle, builders)
     decoder.read()
     model = decoder.run()

@@ -15,14 +15,18 @@ import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from safemodel.adapters.sklearn.frames_live import facts_of
 from safemodel.adapters.sklearn.parts import Function, Part, Reduced
 from safemodel.adapters.sklearn.schema import Schema
 from safemodel.adapters.sklearn.scope import Scope, SpecError
 from safemodel.adapters.sklearn.sparse import FORMATS
 from safemodel.adapters.sklearn.tables import FUNCTIONS, PARTS, SCHEMAS
 from safemodel.errors import MissingLibraryError
+
+if TYPE_CHECKING:
+    from safemodel.adapters.sklearn.frames import Facts
 
 # What to install for the packages that the tables name.
 DISTRIBUTIONS: Final[Mapping[str, str]] = {
@@ -84,6 +88,13 @@ class Library(Protocol):
 
     def function(self, value: Any) -> Function | None:
         """The entry of a listed function."""
+
+    def frame(self, value: Any) -> Facts | None:
+        """What an object of pandas consists of: a frame, an index, one of its arrays, ...
+
+        Raises:
+            SpecError: it is one that can't be stored.
+        """
 
 
 @functools.cache
@@ -178,6 +189,9 @@ class _Installed:
                 self._functions[id(live)] = live, function
         found = self._functions.get(id(value))
         return found[1] if found is not None and found[0] is value else None
+
+    def frame(self, value: Any) -> Facts | None:
+        return facts_of(value)
 
 
 INSTALLED: Final[Library] = _Installed()

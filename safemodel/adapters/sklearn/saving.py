@@ -6,11 +6,12 @@ parts, functions, sparse matrices and trees have kinds of their own (spec/sklear
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from safemodel.adapters.graph_encode import Encoder, Node, join, refusal
-from safemodel.adapters.sklearn import packed, sparse, trees
+from safemodel.adapters.sklearn import frames, packed, sparse, trees
 from safemodel.adapters.sklearn.library import INSTALLED, Entry, Library
 from safemodel.adapters.sklearn.parts import Part
 from safemodel.adapters.sklearn.scope import Scope, SpecError
@@ -47,6 +48,9 @@ class Saving:
                 return _sparse(obj, name, path, encoder)
             if library.is_tree(kind):
                 return _tree(obj, path, encoder)
+            if (facts := library.frame(obj)) is not None:
+                self.packages.add("pandas")
+                return frames.encode(facts, path, encoder)
             if (function := library.function(obj)) is not None:
                 self._note(function.module)
                 return {"kind": "sklearn.function", "name": function.qualified}
@@ -59,7 +63,9 @@ class Saving:
         raise refusal(obj, path)
 
     def _note(self, module: str) -> None:
-        self.packages.add(module.partition(".")[0])
+        root = module.partition(".")[0]
+        if root not in sys.stdlib_module_names:
+            self.packages.add(root)
 
     def _estimator(self, obj: Any, entry: Entry, path: str, encoder: Encoder) -> Node:
         schema = entry.schema

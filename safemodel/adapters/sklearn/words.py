@@ -37,7 +37,7 @@ def encode_dict(obj: Any, path: str, encoder: Encoder) -> Node:
     node: Node = {"kind": "sklearn.vocabulary"}
     if kinds == {np.int64}:
         node["numpy"] = True
-    _store_words(node, obj, path, encoder)
+    store_words(node, obj, path, encoder)
     columns = np.fromiter(obj.values(), "<i8", len(obj))
     encoder.store(node, "columns", join(path, "columns"), "I64", columns.shape, lambda: (columns,))  # type: ignore[arg-type, return-value]  # an array is a buffer
     return node
@@ -48,31 +48,51 @@ def encode_list(obj: Any, path: str, encoder: Encoder) -> Node:
     if len(obj) < _FEWEST or set(map(type, obj)) != {str}:
         return plain.HANDLERS[list](obj, path, encoder)
     node: Node = {"kind": "sklearn.words"}
-    _store_words(node, obj, path, encoder)
+    store_words(node, obj, path, encoder)
     return node
 
 
-def _store_words(node: Node, words: Iterable[str], path: str, encoder: Encoder) -> None:
-    lengths = np.array([len(word) for word in words], "<i8")
-    text = "".join(words).encode("utf-8", "surrogatepass")
+def store_words(node: Node, words: Iterable[str | None], path: str, encoder: Encoder) -> None:
+    """Store strings as one text with the length of each; that of a missing one (None) is -1."""
+    lengths = np.array([-1 if word is None else len(word) for word in words], "<i8")
+    text = "".join([word for word in words if word]).encode("utf-8", "surrogatepass")
     encoder.store(node, "words", join(path, "words"), "U8", (len(text),), lambda: (text,))
     encoder.store(node, "lengths", join(path, "lengths"), "I64", lengths.shape, lambda: (lengths,))  # type: ignore[arg-type, return-value]  # an array is a buffer
 
 
-def _numbers(name: JsonValue, decoder: Decoder) -> Any:
+def _numbers(name: JsonValue, decoder: Decoder, fewest: int = _FEWEST) -> Any:
     tensor = decoder.claim(name)
-    if tensor.dtype != "I64" or len(tensor.shape) != 1 or tensor.shape[0] < _FEWEST:
-        raise ArchitectureError(f"numbers must be at least {_FEWEST} in a tensor of I64")
+    if tensor.dtype != "I64" or len(tensor.shape) != 1 or tensor.shape[0] < fewest:
+        raise ArchitectureError(f"numbers must be at least {fewest} in a tensor of I64")
     return np.frombuffer(tensor.buffer, "<i8")
 
 
-def _words(node: Node, decoder: Decoder) -> list[str]:
+def _text(node: Node, decoder: Decoder) -> str:
     tensor = decoder.claim(node["words"])
     if tensor.dtype != "U8" or len(tensor.shape) != 1:
         raise ArchitectureError("words must be a one-dimensional tensor of U8")
-    text = bytes(tensor.buffer).decode("utf-8", "surrogatepass")
-    lengths = _numbers(node["lengths"], decoder)
-    if lengths.min() < 0 or lengths.max() > len(text) or int(lengths.sum()) != len(text):
+    return bytes(tensor.buffer).decode("utf-8", "surrogatepass")
+
+
+def read_words(node: Node, decoder: Decoder) -> list[str | None]:
+    """Read what `store_words` stored, however few there are.
+
+    Raises:
+        ArchitectureError: not a text with its lengths.
+    """
+    text, lengths = _text(node, decoder), _numbers(node["lengths"], decoder, 0)
+    missing = (lengths == -1).tolist()
+    words = _cut(text, np.maximum(lengths, 0) if lengths.size and lengths.min() == -1 else lengths)
+    return [None if gone else word for word, gone in zip(words, missing, strict=True)]
+
+
+def _words(node: Node, decoder: Decoder) -> list[str]:
+    return _cut(_text(node, decoder), _numbers(node["lengths"], decoder))
+
+
+def _cut(text: str, lengths: Any) -> list[str]:
+    least, most = (lengths.min(), lengths.max()) if lengths.size else (0, 0)
+    if least < 0 or most > len(text) or int(lengths.sum()) != len(text):
         raise ArchitectureError("lengths that do not add up to the text")
     places = accumulate(lengths.tolist(), initial=0)
     return [text[start:stop] for start, stop in pairwise(places)]

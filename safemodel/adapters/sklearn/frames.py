@@ -1,26 +1,21 @@
-"""pandas objects as tables of arrays: what each consists of, and its node of the object graph.
+"""pandas objects as tables of arrays: what each consists of, and what must hold of it.
 
 The *facts* of a frame, a series, an index or one of pandas' own arrays are small frozen records of
 arrays and labels. A `Library` reads them off a live object (`frames_live.py`) or off a stand-in
-made from a pickle; what is encoded here is the same for both. `frames_build.py` builds the objects
-from such nodes. Knows NumPy and not pandas. Implements spec/sklearn.md, "pandas".
+made from a pickle; `frames_encode.py` makes the same nodes of both, and `frames_build.py` builds
+the objects from them. Knows NumPy and not pandas. Implements spec/sklearn.md, "pandas".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from safemodel.adapters.graph_encode import Encoder, Node, join
-from safemodel.adapters.sklearn import words
 from safemodel.adapters.sklearn.scope import SpecError, overlaps_itself
-
-if TYPE_CHECKING:
-    from safemodel.format.canonical_json import JsonValue
 
 MASKED: Final = (
     *("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"),
@@ -29,7 +24,6 @@ MASKED: Final = (
 UNITS: Final = ("s", "ms", "us", "ns")
 CONSTANTS: Final = ("NA", "NaT")
 MAX_LEVELS: Final = 1000
-_MOST_INLINE: Final = 1024
 _MAX_DEPTH: Final = 8
 _ZONE: Final = re.compile(
     r"UTC([+-]\d\d:\d\d)?|[A-Za-z][A-Za-z0-9_+-]{0,30}(/[A-Za-z][A-Za-z0-9_+-]{0,30}){0,2}"
@@ -247,177 +241,3 @@ def runs(positions: Sequence[int]) -> list[tuple[int, int]]:
         else:
             found.append((position, 1))
     return found
-
-
-# Nodes
-
-
-def encode(facts: Facts, path: str, encoder: Encoder) -> Node:
-    """Return the node of a pandas object.
-
-    Raises:
-        SpecError: it is one that can't be stored.
-    """
-    return _ENCODERS[type(facts)](facts, path, encoder)
-
-
-def _frame(facts: FrameFacts, path: str, encoder: Encoder) -> Node:
-    blocks: list[JsonValue] = []
-    for number, (positions, values) in enumerate(facts.blocks):
-        if type(values) is np.ndarray:
-            check_array(values, 2)
-        where: list[JsonValue] = [[first, count] for first, count in runs(positions)]
-        blocks.append([where, encoder.value(values, join(path, f"block{number}"))])
-    node: Node = {
-        "kind": "pandas.frame",
-        "columns": encoder.value(facts.columns, join(path, "columns")),
-        "index": encoder.value(facts.index, join(path, "index")),
-        "blocks": blocks,
-    }
-    return _with_attrs(node, facts.attrs, path, encoder)
-
-
-def _series(facts: SeriesFacts, path: str, encoder: Encoder) -> Node:
-    if type(facts.values) is np.ndarray:
-        check_array(facts.values)
-    node: Node = {
-        "kind": "pandas.series",
-        "values": encoder.value(facts.values, join(path, "values")),
-        "index": encoder.value(facts.index, join(path, "index")),
-        "name": encoder.value(facts.name, join(path, "name")),
-    }
-    return _with_attrs(node, facts.attrs, path, encoder)
-
-
-def _with_attrs(node: Node, attrs: Mapping[Any, Any], path: str, encoder: Encoder) -> Node:
-    if attrs:
-        check_attrs(dict(attrs))
-        node["attrs"] = encoder.value(dict(attrs), join(path, "attrs"))
-    return node
-
-
-def _index(facts: IndexFacts, path: str, encoder: Encoder) -> Node:
-    node: Node = {"kind": "pandas.index", "name": encoder.value(facts.name, join(path, "name"))}
-    if (freq := check_frequency(facts.freq)) is not None:
-        node["freq"] = freq
-    values = facts.values
-    if type(values) is not np.ndarray:
-        node["values"] = encoder.value(values, join(path, "values"))
-        return node
-    check_array(values)
-    if values.dtype.kind != "O":
-        node["values"] = encoder.value(values, join(path, "values"))
-        return node
-    labels = values.tolist()
-    if len(labels) >= _MOST_INLINE and set(map(type, labels)) == {str}:
-        node["labels"] = encoder.value(labels, join(path, "labels"))
-    else:
-        node["labels"] = [encoder.value(label, join(path, "labels")) for label in labels]
-    return node
-
-
-def _range(facts: RangeFacts, path: str, encoder: Encoder) -> Node:
-    return {
-        "kind": "pandas.range",
-        "start": int(facts.start),
-        "stop": int(facts.stop),
-        "step": int(facts.step),
-        "name": encoder.value(facts.name, join(path, "name")),
-    }
-
-
-def _multi(facts: MultiFacts, path: str, encoder: Encoder) -> Node:
-    def all_of(values: Iterable[Any], what: str) -> list[JsonValue]:
-        return [
-            encoder.value(value, join(path, f"{what}.{number}"))
-            for number, value in enumerate(values)
-        ]
-
-    return {
-        "kind": "pandas.multi_index",
-        "levels": all_of(facts.levels, "levels"),
-        "codes": all_of(facts.codes, "codes"),
-        "names": all_of(facts.names, "names"),
-    }
-
-
-def _categorical(facts: CategoricalFacts, path: str, encoder: Encoder) -> Node:
-    check_array(facts.codes, kinds="i")
-    return {
-        "kind": "pandas.categorical",
-        "codes": encoder.value(facts.codes, join(path, "codes")),
-        "categories": encoder.value(facts.categories, join(path, "categories")),
-        "ordered": bool(facts.ordered),
-    }
-
-
-def _masked(facts: MaskedFacts, path: str, encoder: Encoder) -> Node:
-    check_array(facts.data)
-    check_array(facts.mask, kinds="b")
-    return {
-        "kind": "pandas.masked",
-        "dtype": facts.dtype,
-        "data": encoder.value(facts.data, join(path, "data")),
-        "mask": encoder.value(facts.mask, join(path, "mask")),
-    }
-
-
-def _strings(facts: StringsFacts, path: str, encoder: Encoder) -> Node:
-    node: Node = {
-        "kind": "pandas.strings",
-        "storage": facts.storage,
-        "missing": facts.missing,
-    }
-    words.store_words(node, facts.strings, path, encoder)
-    return node
-
-
-def _zoned(facts: ZonedFacts, path: str, encoder: Encoder) -> Node:
-    check_array(facts.values, None, "M")
-    return {
-        "kind": "pandas.zoned",
-        "values": encoder.value(facts.values, join(path, "values")),
-        "zone": check_zone(facts.zone),
-    }
-
-
-def _dtype(facts: DtypeFacts, path: str, encoder: Encoder) -> Node:
-    return {
-        "kind": "pandas.dtype",
-        "name": facts.name,
-        "arguments": {
-            key: encoder.value(value, join(path, key))
-            for key, value in sorted(facts.arguments.items())
-        },
-    }
-
-
-def _constant(facts: ConstantFacts, path: str, encoder: Encoder) -> Node:
-    return {"kind": "pandas.constant", "name": facts.name}
-
-
-def _moment(facts: MomentFacts, path: str, encoder: Encoder) -> Node:
-    node: Node = {
-        "kind": "pandas.timedelta" if facts.span else "pandas.timestamp",
-        "count": encoder.value(facts.count, path),
-        "unit": facts.unit,
-    }
-    if facts.zone is not None:
-        node["zone"] = check_zone(facts.zone)
-    return node
-
-
-_ENCODERS: Final[Mapping[type, Callable[[Any, str, Encoder], Node]]] = {
-    FrameFacts: _frame,
-    SeriesFacts: _series,
-    IndexFacts: _index,
-    RangeFacts: _range,
-    MultiFacts: _multi,
-    CategoricalFacts: _categorical,
-    MaskedFacts: _masked,
-    StringsFacts: _strings,
-    ZonedFacts: _zoned,
-    DtypeFacts: _dtype,
-    ConstantFacts: _constant,
-    MomentFacts: _moment,
-}

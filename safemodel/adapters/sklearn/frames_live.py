@@ -7,6 +7,7 @@ Implements spec/sklearn.md, "pandas".
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -16,8 +17,11 @@ import numpy as np
 from safemodel.adapters.sklearn import frames
 from safemodel.adapters.sklearn.scope import SpecError
 
-_STRINGS: Final = ("StringArray", "ArrowStringArray", "StringArrayNumpySemantics")
-_STRINGS_OF_2: Final = ("ArrowStringArrayNumpySemantics",)
+_STRING_MODULES: Final = ("pandas.core.arrays.string_", "pandas.core.arrays.string_arrow")
+_STRINGS: Final = (  # the last two only in pandas 2
+    *("StringArray", "ArrowStringArray"),
+    *("StringArrayNumpySemantics", "ArrowStringArrayNumpySemantics"),
+)
 
 
 def facts_of(value: Any) -> frames.Facts | None:
@@ -35,8 +39,7 @@ def facts_of(value: Any) -> frames.Facts | None:
 
 @functools.cache
 def _readers() -> Mapping[type, Callable[[Any], frames.Facts]]:
-    import pandas as pd
-
+    pd: Any = sys.modules["pandas"]
     found: dict[type, Callable[[Any], frames.Facts]] = {
         pd.DataFrame: _frame,
         pd.Series: _series,
@@ -68,13 +71,10 @@ def _readers() -> Mapping[type, Callable[[Any], frames.Facts]]:
         found[dtype().construct_array_type()] = lambda one: frames.MaskedFacts(
             one.dtype.name, one._data, one._mask
         )
-    import pandas.core.arrays.string_ as of_objects
-    import pandas.core.arrays.string_arrow as of_arrow
-
-    for module, names in ((of_objects, _STRINGS), (of_arrow, _STRINGS + _STRINGS_OF_2)):
-        for name in names:
-            if hasattr(module, name):
-                found[getattr(module, name)] = _strings
+    for module in _STRING_MODULES:
+        for name in _STRINGS:
+            if (strings := getattr(importlib.import_module(module), name, None)) is not None:
+                found[strings] = _strings
     return found
 
 
@@ -97,7 +97,8 @@ def _frame(value: Any) -> frames.Facts:
     _check_flags(value)
     manager = value._mgr
     blocks = tuple((block.mgr_locs.as_array, _array(block.values)) for block in manager.blocks)
-    return frames.FrameFacts(*manager.axes, blocks, value.attrs)
+    columns, index = manager.axes
+    return frames.FrameFacts(columns, index, blocks, value.attrs)
 
 
 def _series(value: Any) -> frames.Facts:
@@ -116,10 +117,9 @@ def _dates(value: Any) -> frames.Facts:
     freq = value.freq
     name = None if freq is None else freq.freqstr
     if freq is not None:
-        from pandas.tseries.frequencies import to_offset
-
         frames.check_frequency(name)
-        if to_offset(name) != freq:
+        frequencies: Any = importlib.import_module("pandas.tseries.frequencies")
+        if frequencies.to_offset(name) != freq:
             raise SpecError(f"has a frequency that its name {name} does not say")
     return frames.IndexFacts(_array(value._data), value.name, name)
 

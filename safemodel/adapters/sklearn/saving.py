@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from safemodel.adapters.graph_encode import Encoder, Node, join, refusal
-from safemodel.adapters.sklearn import frames, packed, sparse, trees
+from safemodel.adapters.sklearn import containers, frames_encode, packed, sparse, trees
 from safemodel.adapters.sklearn.library import INSTALLED, Entry, Library
 from safemodel.adapters.sklearn.parts import Part
 from safemodel.adapters.sklearn.scope import Scope, SpecError
@@ -46,11 +46,14 @@ class Saving:
             if (name := library.sparse(kind)) is not None:
                 self.packages.add("scipy")
                 return _sparse(obj, name, path, encoder)
+            if library.is_bunch(kind):
+                self._note("sklearn")
+                return containers.encode_bunch(obj, path, encoder)
             if library.is_tree(kind):
                 return _tree(obj, path, encoder)
             if (facts := library.frame(obj)) is not None:
                 self.packages.add("pandas")
-                return frames.encode(facts, path, encoder)
+                return frames_encode.encode(facts, path, encoder)
             if (function := library.function(obj)) is not None:
                 self._note(function.module)
                 return {"kind": "sklearn.function", "name": function.qualified}
@@ -74,7 +77,9 @@ class Saving:
         state.update(dict.fromkeys(schema.resets & state.keys()))
         entry.check(state, Scope(self._library))
         node: Node = {"kind": "sklearn.estimator", "class": schema.qualified}
-        ensemble = packed.pack(state.get("estimators_"), self._library)
+        # The trees of stacking and voting have names too, which refer to these very objects
+        alone = "named_estimators_" not in state
+        ensemble = packed.pack(state.get("estimators_"), self._library) if alone else None
         if ensemble is not None:
             del state["estimators_"]
             node["trees"] = packed.encode(ensemble, join(path, "estimators_"), encoder)

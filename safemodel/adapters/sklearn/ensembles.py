@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from safemodel.adapters.sklearn.parts import FunctionFor
 from safemodel.adapters.sklearn.schema import (
     BOOL,
     CLASS_WEIGHT,
@@ -57,9 +58,10 @@ _TREE: Spec = TreeObject()
 _CLASSES: Spec = either(Labels("classes"), Seq(Labels(), "outputs", (list,)))
 _KNOWN: Final[Mapping[str, Spec]] = {
     **each(
-        "bootstrap bootstrap_features oob_score sparse_output warm_start",
+        "bootstrap bootstrap_features sparse_output warm_start",
         BOOL,
     ),
+    "oob_score": either(BOOL, FunctionFor("metric")),
     "ccp_alpha": NON_NEGATIVE,
     "class_weight": either(
         CLASS_WEIGHT,

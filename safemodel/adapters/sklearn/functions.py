@@ -1,4 +1,8 @@
-"""The functions that archives may name: NumPy's plain ones, for `FunctionTransformer`."""
+"""The functions that archives may name: plain ones of NumPy and SciPy, item by item.
+
+They are for `FunctionTransformer` and `TransformedTargetRegressor`. Metrics and score functions are
+in `metrics.py`. Each is pure: it reads and writes nothing but its arguments.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     *(
         Function("numpy", name)
         for name in (
-            *("absolute", "arcsinh", "arctan", "cbrt", "ceil", "cos", "cosh", "exp", "exp2"),
-            *("expm1", "floor", "log", "log10", "log1p", "log2", "negative", "reciprocal"),
+            *("absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cbrt"),
+            *("ceil", "cos", "cosh", "deg2rad", "exp", "exp2", "expm1", "fabs", "floor"),
+            *("isfinite", "log", "log10", "log1p", "log2", "negative", "rad2deg", "reciprocal"),
             *("rint", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc"),
             *("degrees", "radians", "isnan"),
         )
@@ -26,4 +31,8 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         {"nan": REAL, "posinf": optional(REAL), "neginf": optional(REAL)},
     ),
     Function("numpy", "round", {"decimals": Int(-400, 400)}),
+    *(
+        Function("scipy.special", name, also=(f"scipy.special._ufuncs.{name}",))
+        for name in ("expit", "logit", "log_expit", "exp10", "ndtr", "ndtri")
+    ),
 )

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from safemodel.adapters.sklearn.containers import BUNCH
 from safemodel.adapters.sklearn.frames_live import facts_of
 from safemodel.adapters.sklearn.parts import Function, Part, Reduced
 from safemodel.adapters.sklearn.schema import Schema
@@ -88,6 +89,9 @@ class Library(Protocol):
 
     def function(self, value: Any) -> Function | None:
         """The entry of a listed function."""
+
+    def is_bunch(self, kind: type) -> bool:
+        """Whether it is the Bunch of scikit-learn; its objects are dicts."""
 
     def frame(self, value: Any) -> Facts | None:
         """What an object of pandas consists of: a frame, an index, one of its arrays, ...
@@ -171,6 +175,9 @@ class _Installed:
         import scipy.sparse
 
         return kind.__name__ if getattr(scipy.sparse, kind.__name__) is kind else None
+
+    def is_bunch(self, kind: type) -> bool:
+        return kind.__module__ == BUNCH[0] and imported(*BUNCH) is kind
 
     def is_tree(self, kind: type) -> bool:
         if kind.__module__ != "sklearn.tree._tree":

@@ -26,6 +26,7 @@ from safemodel.adapters.sklearn.schema import (
     each,
     table,
 )
+from safemodel.adapters.sklearn.scorers import SCORING
 from safemodel.adapters.sklearn.sparse import SparseMatrix
 from safemodel.adapters.sklearn.spec import (
     Array,
@@ -60,23 +61,6 @@ _FOLDS: Spec = either(
     *(floats(*(None,) * rank) for rank in range(1, 6)),
     Map(LABEL, either(*(floats(*(None,) * rank) for rank in range(1, 6)))),
 )
-
-_SCORERS = (
-    "accuracy", "adjusted_mutual_info_score", "adjusted_rand_score", "average_precision",
-    "balanced_accuracy", "completeness_score", "d2_absolute_error_score", "d2_brier_score",
-    "d2_log_loss_score", "explained_variance", "f1", "f1_macro", "f1_micro", "f1_samples",
-    "f1_weighted", "fowlkes_mallows_score", "homogeneity_score", "jaccard", "jaccard_macro",
-    "jaccard_micro", "jaccard_samples", "jaccard_weighted", "matthews_corrcoef",
-    "mutual_info_score", "neg_brier_score", "neg_log_loss", "neg_max_error",
-    "neg_mean_absolute_error", "neg_mean_absolute_percentage_error", "neg_mean_gamma_deviance",
-    "neg_mean_poisson_deviance", "neg_mean_squared_error", "neg_mean_squared_log_error",
-    "neg_median_absolute_error", "neg_negative_likelihood_ratio", "neg_root_mean_squared_error",
-    "neg_root_mean_squared_log_error", "normalized_mutual_info_score", "positive_likelihood_ratio",
-    "precision", "precision_macro", "precision_micro", "precision_samples", "precision_weighted",
-    "r2", "rand_score", "recall", "recall_macro", "recall_micro", "recall_samples",
-    "recall_weighted", "roc_auc", "roc_auc_ovo", "roc_auc_ovo_weighted", "roc_auc_ovr",
-    "roc_auc_ovr_weighted", "top_k_accuracy", "v_measure_score",
-)  # fmt: skip
 
 KNOWN: Final[Mapping[str, Spec]] = {
     **each(
@@ -113,7 +97,7 @@ KNOWN: Final[Mapping[str, Spec]] = {
     "power_t": REAL,
     "precompute": _PRECOMPUTE,
     "random_state": RANDOM_STATE,
-    "scoring": optional(one_of(*_SCORERS, "warn")),
+    "scoring": either(one_of("warn"), SCORING),
     "selection": one_of("cyclic", "random"),
     "solver": one_of(
         *("auto", "cholesky", "highs", "highs-ds", "highs-ipm", "interior-point", "lbfgs"),

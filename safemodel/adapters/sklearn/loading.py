@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from safemodel.adapters.graph_decode import Builder, Decoder, Node
-from safemodel.adapters.sklearn import packed, sparse
+from safemodel.adapters.sklearn import containers, packed, sparse
 from safemodel.adapters.sklearn.library import INSTALLED, Entry, imported
 from safemodel.adapters.sklearn.library import entry as entry_of
 from safemodel.adapters.sklearn.parts import Part, build_part
@@ -59,6 +59,7 @@ class Loading:
                 packed.create_tree,
                 fields=frozenset({"nodes", "values", "features", "classes", "depth"}),
             ),
+            "sklearn.bunch": containers.bunch_builder(lambda: imported(*containers.BUNCH)()),
             "scipy.sparse": Builder(_create_sparse, fields=frozenset({"class", "shape", "arrays"})),
         }
 
@@ -97,6 +98,7 @@ class Loading:
             entry.check(state, Scope(INSTALLED, self._audit))
         except SpecError as error:
             raise _refused(entry.schema.name, error) from None
+        containers.adopt(obj)
         for name in entry.schema.private:
             if name in state:
                 state[name] = self._private(state[name], decoder)
@@ -137,14 +139,19 @@ class Loading:
 
     def _check_part(self, obj: Any, node: Node, decoder: Decoder) -> None:
         part = _part(node)[1]
-        if not part.late:
-            return
         try:
-            # What was built by name is read again; else nothing but the state may be looked at
-            found = vars(obj) if part.build is None else part.read(INSTALLED.reduced(obj))
-            part.check(found, INSTALLED, self._audit)
+            if not part.late:
+                found: Mapping[str, Any] = _arguments(node, decoder)
+                again = any(type(value) in _FILLED_LATE for value in found.values())
+            elif part.build is None:
+                found, again = vars(obj), True
+            else:  # what was built by name is read again
+                found, again = part.read(INSTALLED.reduced(obj)), True
+            if again:  # else it was complete when it was looked at
+                part.check(found, INSTALLED, self._audit)
         except SpecError as error:
             raise _refused(part.name, error) from None
+        containers.adopt(obj)
 
     def finish(self) -> None:
         """Rebuild what is derived, and say once what scikit-learn says of another release."""
@@ -217,6 +224,8 @@ def _copied(array: Any, decoder: Decoder) -> Any:
 
 
 # Parts
+
+_FILLED_LATE: Final = frozenset({dict, list, set, tuple})  # a tuple for what is in it
 
 
 def _part(node: Node) -> tuple[Any, Part]:

@@ -42,6 +42,7 @@ class Part:
     use for it: functions that make it, modules of older releases. `check_more` checks relations.
     A `late` part may stand in a cycle: it is made empty, and filled when the graph is complete;
     its `build` gets the empty object, and may not look at arguments that are filled late too.
+    An argument whose name ends in `?` may be absent.
     """
 
     module: str
@@ -74,10 +75,14 @@ class Part:
         Raises:
             SpecError: names the argument.
         """
-        if arguments.keys() != self.arguments.keys():
+        required = {name for name in self.arguments if not name.endswith("?")}
+        known = {name.rstrip("?") for name in self.arguments}
+        if not required <= arguments.keys() <= known:
             raise SpecError(f"needs exactly the arguments {', '.join(self.arguments) or 'none'}")
         scope = Scope(library, audit)
-        for name, spec in self.arguments.items():
+        for name, spec in ((name.rstrip("?"), spec) for name, spec in self.arguments.items()):
+            if name not in arguments:
+                continue
             try:
                 spec.check(arguments[name], scope)
             except SpecError as error:
@@ -156,14 +161,25 @@ class Function:
         return f"{self.module}.{self.name}"
 
 
+PARTIAL: Final = "functools.partial"
+
+
+def _listed(value: Any, scope: Scope) -> Function | None:
+    """The entry of a listed function, or of the one below a `functools.partial`."""
+    part = scope.library.part(type(value))
+    if part is not None and part.qualified == PARTIAL:
+        value = scope.arguments(value)["function"]
+    return scope.library.function(value)
+
+
 @dataclass(frozen=True)
 class FunctionFor:
-    """The spec of a function that is listed for a role."""
+    """The spec of a function that is listed for a role, perhaps with some keywords set."""
 
     role: str
 
     def check(self, value: Any, scope: Scope) -> None:
-        function = scope.library.function(value)
+        function = _listed(value, scope)
         if function is None or self.role not in function.roles:
             raise SpecError(f"is {describe(value)}, but must be {self}")
 
@@ -177,7 +193,7 @@ def check_keywords(function: Any, keywords: Any, scope: Scope) -> None:
     Raises:
         SpecError: names the keyword.
     """
-    entry = scope.library.function(function)
+    entry = _listed(function, scope)
     for key, value in (keywords or {}).items():
         if entry is None or key not in entry.keywords:
             raise SpecError(f"has {key!r:.60}, which is no keyword that is known")

@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from safemodel.adapters.sklearn.parts import part_kinds
 from safemodel.adapters.sklearn.scope import ITEM, Scope, SpecError
 from safemodel.adapters.sklearn.spec import (
+    Array,
     Bool,
     Const,
     Distinct,
@@ -23,6 +25,7 @@ from safemodel.adapters.sklearn.spec import (
     Estimator,
     Exactly,
     Int,
+    Items,
     Map,
     Objects,
     Real,
@@ -61,7 +64,17 @@ RANDOM_STATE: Final = optional(
 )
 LABEL: Final = Either((Bool(), Int(), Real(), Text()))
 CLASS_WEIGHT: Final = optional(one_of("balanced"), Map(LABEL, REAL))
-CV: Final = optional(Int(2, 10_000))
+# Classes of sklearn.model_selection that split samples; `splitters.py` has their attributes
+SPLITTERS: Final = (
+    *("KFold", "StratifiedKFold", "GroupKFold", "StratifiedGroupKFold", "TimeSeriesSplit"),
+    *("ShuffleSplit", "StratifiedShuffleSplit", "GroupShuffleSplit", "PredefinedSplit"),
+    *("RepeatedKFold", "RepeatedStratifiedKFold", "LeaveOneOut", "LeavePOut"),
+    *("LeaveOneGroupOut", "LeavePGroupsOut", "_CVIterableWrapper"),
+)
+_SAMPLES: Final = Either((Array("iub", (None,)), Seq(Int(0))))
+FOLDS: Final = Seq(Items((_SAMPLES, _SAMPLES), (tuple, list)))  # pairs of training and test samples
+CV: Final = optional(Int(2, 10_000), part_kinds(*SPLITTERS), FOLDS)
+ROUTING: Final[Attributes] = {"_metadata_request": part_kinds("MetadataRequest")}
 
 
 @dataclass(frozen=True)
@@ -71,8 +84,6 @@ class Labels:
     dim: str | int | None = None
 
     def check(self, value: Any, scope: Scope) -> None:
-        from safemodel.adapters.sklearn.spec import Array
-
         Array("biufUSO", (self.dim,)).check(value, scope)
         if value.dtype.kind == "O":
             Objects(LABEL, (None,)).check(value, scope)
@@ -124,7 +135,8 @@ class Schema:
         Raises:
             SpecError: names the first attribute that is missing, unknown or not permitted.
         """
-        specs = {**self.params, **{name.rstrip("?"): spec for name, spec in self.fitted.items()}}
+        fitted = {name.rstrip("?"): spec for name, spec in self.fitted.items()}
+        specs = {**ROUTING, **self.params, **fitted}
         for name in state:
             if name not in specs:
                 raise SpecError("is no attribute that this class is known to have", f".{name}")

@@ -7,11 +7,16 @@ from typing import Final
 
 from safemodel.adapters.sklearn import (
     compose,
+    containers,
+    distributions,
     ensembles,
     functions,
     linear,
     losses,
+    metrics,
     preprocessing,
+    scorers,
+    splitters,
     stochastic,
     svm,
     text,
@@ -21,11 +26,16 @@ from safemodel.adapters.sklearn.schema import Schema
 
 _MODULES: Final = (
     compose,
+    containers,
+    distributions,
     ensembles,
     functions,
     linear,
     losses,
+    metrics,
     preprocessing,
+    scorers,
+    splitters,
     stochastic,
     svm,
     text,

@@ -171,7 +171,7 @@ def _create_array(node: Node, decoder: Decoder) -> Array:
         array = _view(node, dtype, tensor)
     else:
         array = _whole(dtype, tensor)
-    _check_values(array, decoder.look)
+    check_values(array, decoder.look)
     if "class" in node:
         array = _as_class(array, plain.named(_CLASSES, "class of array")(node["class"]))
     if "readonly" in node and flag(node["readonly"], "readonly"):
@@ -230,14 +230,14 @@ def _as_class(array: Array, kind: Any) -> Array:
     return result
 
 
-def _check_values(array: Array, look: Callable[[int], None]) -> None:
+def check_values(array: Array, look: Callable[[int], None]) -> None:
     """Refuse bits that NumPy takes for granted: it counts and indexes by them in C."""
     if array.size == 0:
         return
     dtype = array.dtype
     if dtype.names is not None:
         for name in dtype.names:
-            _check_values(array[name].view(np.ndarray), look)
+            check_values(array[name].view(np.ndarray), look)
         return
     if dtype.kind not in "bU" or dtype.itemsize == 0:
         return
@@ -297,7 +297,7 @@ def _scalar(dtype: DType, data: bytes) -> object:
     if len(data) != dtype.itemsize:
         raise ArchitectureError(f"{len(data)} bytes for a scalar of {dtype.itemsize}")
     array: Array = np.ndarray((), dtype, bytearray(data))
-    _check_values(array, lambda nbytes: None)
+    check_values(array, lambda nbytes: None)
     return array[()].copy() if dtype.names is not None else array[()]
 
 

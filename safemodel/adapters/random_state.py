@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _WORD32: Final = 2**32 - 1
 _WORD64: Final = 2**64 - 1
 _WORD128: Final = 2**128 - 1
-_MAX_POOL: Final = 256
+MAX_POOL: Final = 256
 _WORD_SIZE: Final = 4
-_MAX_SPAWNED: Final = 2**32 - 1
+MAX_SPAWNED: Final = 2**32 - 1
 
 # bit generator -> (class, arrays of its state: (field, dtype, length), integers: (field, maximum))
 _Table = Mapping[str, tuple[Any, tuple[tuple[str, str, int], ...], tuple[tuple[str, int], ...]]]
-_KINDS: Final[_Table] = {
+KINDS: Final[_Table] = {
     "MT19937": (np.random.MT19937, (("key", "uint32", 624),), (("pos", 624),)),
     "PCG64": (np.random.PCG64, (), (("state", _WORD128), ("inc", _WORD128))),
     "PCG64DXSM": (np.random.PCG64DXSM, (), (("state", _WORD128), ("inc", _WORD128))),
@@ -37,12 +37,12 @@ _KINDS: Final[_Table] = {
     "SFC64": (np.random.SFC64, (("state", "uint64", 4),), ()),
 }
 # What all but MT19937 keep besides: half of a word that was drawn and not yet used.
-_HALF: Final = (("has_uint32", 1), ("uinteger", _WORD32))
+HALF: Final = (("has_uint32", 1), ("uinteger", _WORD32))
 
 
 def _encode_bit_generator(obj: Any, path: str, encoder: Encoder) -> Node:
     name = type(obj).__name__
-    _, arrays, numbers = _KINDS[name]
+    _, arrays, numbers = KINDS[name]
     state = obj.state
     words: list[int] = []
     for field, _, _ in arrays:
@@ -51,7 +51,7 @@ def _encode_bit_generator(obj: Any, path: str, encoder: Encoder) -> Node:
         words += [int(word) for word in state["buffer"]] + [int(state["buffer_pos"])]
     words += [int(state["state"][field]) for field, _ in numbers]
     if name != "MT19937":
-        words += [int(state[field]) for field, _ in _HALF]
+        words += [int(state[field]) for field, _ in HALF]
     seed = obj.seed_seq if hasattr(obj, "seed_seq") else None
     if seed is not None and type(seed) is not np.random.SeedSequence:
         raise UnsavableError(f"a seed sequence that is a {type(seed).__name__}", place=path)
@@ -65,9 +65,9 @@ def _encode_bit_generator(obj: Any, path: str, encoder: Encoder) -> Node:
 
 def _create_bit_generator(node: Node, decoder: Decoder) -> object:
     name = node["name"]
-    if type(name) is not str or name not in _KINDS:
+    if type(name) is not str or name not in KINDS:
         raise ArchitectureError(f"unknown bit generator {name!r:.60}")
-    kind, arrays, numbers = _KINDS[name]
+    kind, arrays, numbers = KINDS[name]
     words = _Words(node["data"], decoder)
     inner: dict[str, Any] = {field: words.array(dtype, length) for field, dtype, length in arrays}
     state: dict[str, Any] = {"bit_generator": name, "state": inner}
@@ -76,7 +76,7 @@ def _create_bit_generator(node: Node, decoder: Decoder) -> object:
         state["buffer_pos"] = words.number(4)
     inner.update({field: words.number(maximum) for field, maximum in numbers})
     if name != "MT19937":
-        state.update({field: words.number(maximum) for field, maximum in _HALF})
+        state.update({field: words.number(maximum) for field, maximum in HALF})
     words.end()
     seed = decoder.value(node["seed_seq"]) if "seed_seq" in node else None
     if seed is not None and type(seed) is not np.random.SeedSequence:
@@ -154,7 +154,7 @@ def _create_random_state(node: Node, decoder: Decoder) -> object:
 
 
 def _encode_seed_sequence(obj: Any, path: str, encoder: Encoder) -> Node:
-    if obj.pool_size > _MAX_POOL:
+    if obj.pool_size > MAX_POOL:
         raise UnsavableError(f"a seed sequence with a pool of {obj.pool_size}", place=path)
     entropy = obj.entropy
     if not isinstance(entropy, (int, type(None))):
@@ -177,8 +177,8 @@ def _create_seed_sequence(node: Node, decoder: Decoder) -> object:
         raise ArchitectureError("a seed sequence of something other than natural numbers")
     if type(node["sequence"]) is not bool or (not node["sequence"] and len(entropy) != 1):
         raise ArchitectureError("a seed sequence needs one number, or a sequence of them")
-    pool_size = integer(node["pool_size"], 4, _MAX_POOL, "pool_size")
-    spawned = integer(node["spawned"], 0, _MAX_SPAWNED, "spawned")
+    pool_size = integer(node["pool_size"], 4, MAX_POOL, "pool_size")
+    spawned = integer(node["spawned"], 0, MAX_SPAWNED, "spawned")
     # Each word of the seed is mixed with each of the pool.
     numbers: list[Any] = [*entropy, *spawn_key]
     words = sum(1 + number.bit_length() // 32 for number in numbers)
@@ -191,7 +191,7 @@ def _create_seed_sequence(node: Node, decoder: Decoder) -> object:
     )
 
 
-_BIT_GENERATORS: Final = frozenset(kind for kind, _, _ in _KINDS.values())
+_BIT_GENERATORS: Final = frozenset(kind for kind, _, _ in KINDS.values())
 
 HANDLERS: Final[Mapping[type, Handler]] = {
     **dict.fromkeys(_BIT_GENERATORS, _encode_bit_generator),

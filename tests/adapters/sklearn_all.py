@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import sklearn_neighbors_cases  # noqa: F401
 from . import sklearn_svm_cases  # noqa: F401
 from .sklearn_cases import CASES, Case, Fitted, outputs
 

@@ -37,6 +37,7 @@ class Loading:
         self._copies: dict[int, tuple[Any, Any]] = {}
         self._trees: dict[int, tuple[Entry, list[Any], list[int]]] = {}
         self.estimators: list[tuple[Any, Entry]] = []
+        self._unfinished: list[tuple[Any, Part]] = []
 
     def builders(self) -> Mapping[str, Builder]:
         """Return the builders of the kinds of this adapter."""
@@ -151,10 +152,20 @@ class Loading:
                 part.check(found, INSTALLED, self._audit)
         except SpecError as error:
             raise _refused(part.name, error) from None
+        if part.finish is not None:  # it may copy each array a few times
+            decoder.charge(4 * sum(one.nbytes for one in found.values() if type(one) is np.ndarray))
+            self._unfinished.append((obj, part))
         containers.adopt(obj)
 
     def finish(self) -> None:
         """Rebuild what is derived, and say once what scikit-learn says of another release."""
+        for obj, part in self._unfinished:
+            try:
+                part.finish(obj)  # type: ignore[misc]  # only such parts are in the list
+            except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+                raise ArchitectureError(
+                    f"{part.name}: can't be rebuilt: {error!s:.200}"
+                ) from error
         for obj, entry in self.estimators:
             if entry.schema.rebuild is not None:
                 try:

@@ -42,7 +42,8 @@ class Part:
     use for it: functions that make it, modules of older releases. `check_more` checks relations.
     A `late` part may stand in a cycle: it is made empty, and filled when the graph is complete;
     its `build` gets the empty object, and may not look at arguments that are filled late too.
-    An argument whose name ends in `?` may be absent.
+    An argument whose name ends in `?` may be absent. `finish` turns a late part without a `build`,
+    which is nothing but its arguments, into the real thing, when every check of the load passed.
     """
 
     module: str
@@ -53,6 +54,11 @@ class Part:
     late: bool = False  # arguments may be lists: they go in when the graph is complete
     also: tuple[str, ...] = ()
     check_more: Callable[[Mapping[str, Any], Scope], None] | None = None
+    finish: Callable[[Any], None] | None = None
+
+    def is_unfinished(self, value: Any) -> bool:
+        """Whether an object of this part is still nothing but its arguments."""
+        return self.finish is not None and vars(value).keys() == self.arguments.keys()
 
     @property
     def qualified(self) -> str:

@@ -94,6 +94,8 @@ class Scope:
         part = self.library.part(type(value))
         if part is None:
             raise SpecError("is no part that is known")
+        if part.is_unfinished(value):
+            return vars(value)
         return part.read(self.library.reduced(value))
 
     def unify(self, dim: Dim, size: int) -> None:

@@ -28,10 +28,10 @@ demo: $(DEMO)/stamp
 	@$(DEMO)/bin/python examples/demo.py
 
 test: $(VENV)/stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m slow $(PYTEST_ARGS)
 
 fuzz: $(VENV)/fuzz-stamp
 	$(BIN)/python -m pytest tests/fuzz -m slow $(PYTEST_ARGS)
@@ -48,7 +48,7 @@ format: $(VENV)/stamp
 	$(BIN)/ruff format
 
 coverage: $(VENV)/stamp
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=95 \
 	    --include='safemodel/format/*,safemodel/bundle/*,safemodel/trust/*'

@@ -131,13 +131,15 @@ def fill(matrix: Any, layout: str, shape: tuple[int, int], arrays: Mapping[str, 
 
 @dataclass(frozen=True)
 class SparseMatrix:
-    """The spec of coefficients as `sparsify` makes them: a CSR matrix with two named dimensions."""
+    """The spec of a sparse matrix with two named dimensions: in CSR, as `sparsify` makes them."""
 
     rows: Dim
     columns: Dim
+    layouts: tuple[str, ...] = ("csr",)
 
     def check(self, value: Any, scope: Scope) -> None:
-        if not (scope.library.sparse(type(value)) or "").startswith("csr_"):
+        layout = (scope.library.sparse(type(value)) or "").partition("_")[0]
+        if layout not in self.layouts:
             raise SpecError(f"is {describe(value)}, but must be {self}")
         scope.hold(self.rows, value.shape[0])
         scope.hold(self.columns, value.shape[1])
@@ -145,4 +147,4 @@ class SparseMatrix:
             raise SpecError("must hold real numbers")
 
     def __str__(self) -> str:
-        return "a CSR matrix"
+        return f"a {' or '.join(self.layouts).upper()} matrix"

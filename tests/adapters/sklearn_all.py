@@ -8,6 +8,7 @@ from . import (
     sklearn_neighbors_cases,  # noqa: F401
     sklearn_svm_cases,  # noqa: F401
 )
+from . import sklearn_boosting_cases  # noqa: F401
 from .sklearn_cases import CASES, Case, Fitted, outputs
 
 __all__ = ["CASES", "Case", "Fitted", "outputs"]

@@ -56,7 +56,7 @@ _TREE_PARAMS: Final = (
 
 _TREE: Spec = TreeObject()
 _CLASSES: Spec = either(Labels("classes"), Seq(Labels(), "outputs", (list,)))
-_KNOWN: Final[Mapping[str, Spec]] = {
+KNOWN: Final[Mapping[str, Spec]] = {
     **each(
         "bootstrap bootstrap_features sparse_output warm_start",
         BOOL,
@@ -169,7 +169,7 @@ def _isolation(state: Mapping[str, Any], scope: Scope) -> None:
                 raise SpecError("has not one item a node", f".{name}[{index}]")
 
 
-_make = table("sklearn.tree._classes", _KNOWN)
+_make = table("sklearn.tree._classes", KNOWN)
 _GROWING = (
     "criterion max_depth min_samples_split min_samples_leaf min_weight_fraction_leaf max_features"
     " max_leaf_nodes random_state min_impurity_decrease class_weight ccp_alpha monotonic_cst"

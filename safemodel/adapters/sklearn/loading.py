@@ -35,7 +35,7 @@ class Loading:
         self._saved_by = saved_by
         self._audit = audit
         self._copies: dict[int, tuple[Any, Any]] = {}
-        self._trees: dict[int, tuple[Entry, list[Any], list[int]]] = {}
+        self._trees: dict[int, tuple[Entry, list[Any], list[int] | None]] = {}
         self.estimators: list[tuple[Any, Entry]] = []
         self._unfinished: list[tuple[Any, Part]] = []
 

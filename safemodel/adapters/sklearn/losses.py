@@ -17,13 +17,56 @@ from safemodel.adapters.sklearn.parts import (
     positional,
 )
 from safemodel.adapters.sklearn.patterns import Pattern
-from safemodel.adapters.sklearn.schema import BOOL, NAME, REAL
+from safemodel.adapters.sklearn.schema import BOOL, NAME, POSITIVE, REAL
 from safemodel.adapters.sklearn.scope import SpecError
-from safemodel.adapters.sklearn.spec import Among, Array, Either, Int, Seq, Spec, one_of, optional
+from safemodel.adapters.sklearn.spec import (
+    Among,
+    Array,
+    Either,
+    Int,
+    Real,
+    Seq,
+    Spec,
+    one_of,
+    optional,
+)
+
+
+def _compiled_argument(reduced: Reduced) -> Any:
+    """The argument of the compiled half of a loss, which is where the loss keeps it."""
+    return reduced.of(reduced.state["closs"]).arguments[0]
 
 
 def _power(reduced: Reduced) -> Mapping[str, Any]:
-    return {"power": reduced.of(reduced.state["closs"]).arguments[0]}
+    return {"power": _compiled_argument(reduced)}
+
+
+def _constant(reduced: Reduced) -> Mapping[str, Any]:
+    return {"constant_hessian": reduced.state.get("constant_hessian", True)}
+
+
+def _pinball(reduced: Reduced) -> Mapping[str, Any]:
+    return {"quantile": _compiled_argument(reduced), **_constant(reduced)}
+
+
+def _huber(reduced: Reduced) -> Mapping[str, Any]:
+    return {"quantile": reduced.state["quantile"], "delta": _compiled_argument(reduced)}
+
+
+def _multinomial(reduced: Reduced) -> Mapping[str, Any]:
+    return {"n_classes": reduced.state["n_classes"]}
+
+
+def _build_loss(kind: Any, **arguments: Any) -> Any:
+    """Build a loss; its Hessian is constant where samples had no weights."""
+    constant = arguments.pop("constant_hessian", None)
+    try:
+        loss = kind(**arguments)
+    except ValueError as error:
+        raise SpecError(f"is no valid loss: {error}") from None
+    if constant is not None:
+        loss.constant_hessian = constant
+    return loss
 
 
 def _spline(reduced: Reduced) -> Mapping[str, Any]:
@@ -57,6 +100,11 @@ def _compiled(module: str, name: str, **arguments: Spec) -> Part:
 _SGD = "sklearn.linear_model._sgd_fast"
 _CY = "sklearn._loss._loss"
 _LOSS = "sklearn._loss.loss"
+LOSSES: Final = (
+    *("HalfSquaredError", "AbsoluteError", "PinballLoss", "HuberLoss", "HalfPoissonLoss"),
+    *("HalfGammaLoss", "HalfTweedieLoss", "HalfTweedieLossIdentity", "HalfBinomialLoss"),
+    *("HalfMultinomialLoss", "ExponentialLoss"),
+)
 _DTYPES: Spec = Either((NAME, Among(lambda: tuple(SCALAR_TYPES.values()), "a NumPy scalar type")))
 _SELECTED: Spec = optional(
     _DTYPES, Among(lambda: (bool, int, float, object, str), "a Python type"), Seq(_DTYPES)
@@ -70,11 +118,25 @@ PARTS: Final[tuple[Part, ...]] = (
     _compiled(_CY, "CyHalfBinomialLoss"),
     _compiled(_CY, "CyHalfSquaredError"),
     _compiled(_CY, "CyHuberLoss", delta=REAL),
-    Part(_LOSS, "HalfSquaredError", {}, nothing),
+    *(
+        Part(_LOSS, name, {"constant_hessian": BOOL}, _constant, _build_loss)
+        for name in ("HalfSquaredError", "AbsoluteError")
+    ),
+    Part(
+        _LOSS,
+        "PinballLoss",
+        {"quantile": Real(0, 1), "constant_hessian": BOOL},
+        _pinball,
+        _build_loss,
+    ),
+    Part(_LOSS, "HuberLoss", {"quantile": Real(0, 1), "delta": REAL}, _huber, _build_loss),
     Part(_LOSS, "HalfPoissonLoss", {}, nothing),
     Part(_LOSS, "HalfGammaLoss", {}, nothing),
     Part(_LOSS, "HalfTweedieLoss", {"power": REAL}, _power),
     Part(_LOSS, "HalfTweedieLossIdentity", {"power": REAL}, _power),
+    Part(_LOSS, "HalfBinomialLoss", {}, nothing),
+    Part(_LOSS, "HalfMultinomialLoss", {"n_classes": POSITIVE}, _multinomial, _build_loss),
+    Part(_LOSS, "ExponentialLoss", {}, nothing),
     Part(
         "scipy.interpolate._bsplines",
         "BSpline",

@@ -6,7 +6,8 @@ that is not like that (someone changed a tree) is stored tree by tree, like any 
 
 Fields of `trees` in the node of the ensemble: `class`; `common`, attributes that all trees have
 equal; `copied`, those among them of which each tree has its own copy; `features`, `classes`;
-tensors `counts`, `depths`, `seeds` (I64), `nodes`, `values`. Implements spec/sklearn.md, "Trees".
+tensors `counts`, `depths`, `seeds` (I64), `nodes`, `values`. Boosted trees stand in an array with
+`width` columns, and have no seeds: all hold one random state. Implements spec/sklearn.md, "Trees".
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ _MODULE: Final = "sklearn.tree._classes"
 _SEEDS: Final = 2**32 - 1
 _MAX_OUTPUTS: Final = 1 << 20
 _FIELDS: Final = frozenset(
-    ("class", "common", "copied", "features", "classes", "counts", "depths", "seeds", "nodes")
-) | {"values"}
+    ("class", "common", "copied", "features", "classes", "counts", "depths", "nodes", "values")
+)
+_OPTIONAL: Final = frozenset({"seeds", "width"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,30 @@ class Ensemble:
 
     entry: Entry
     trees: tuple[Any, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] | None
     common: dict[str, Any]
     copied: tuple[str, ...]
+    width: int | None
 
 
-def pack(estimators: Any, library: Library) -> Ensemble | None:
-    """Return what the trees of a list have in common, or None if they must be stored alone."""
-    if type(estimators) is not list or not estimators:
+def _listed(estimators: Any) -> tuple[list[Any], int | None]:
+    """Return estimators as a list, and the columns of the array that they stand in."""
+    if type(estimators) is list:
+        return estimators, None
+    plain = (
+        type(estimators) is np.ndarray
+        and estimators.dtype == np.dtype(object)
+        and estimators.ndim == 2
+        and estimators.flags.c_contiguous
+        and estimators.flags.writeable
+    )
+    return (estimators.ravel().tolist(), estimators.shape[1]) if plain else ([], None)
+
+
+def pack(array: Any, library: Library) -> Ensemble | None:
+    """Return what the trees of a list or array have in common; None if they are stored alone."""
+    estimators, width = _listed(array)
+    if not estimators:
         return None
     kind = type(estimators[0])
     entry = library.entry(kind)
@@ -73,14 +91,13 @@ def pack(estimators: Any, library: Library) -> Ensemble | None:
     seeds: list[Any] = [state.get("random_state") for state in states]
     if not all(library.is_tree(type(tree)) for tree in built):
         return None
-    if any(type(seed) is not int or not 0 <= seed <= _SEEDS for seed in seeds):
-        return None
+    seeded = all(type(seed) is int and 0 <= seed <= _SEEDS for seed in seeds)
     geometry = trees.geometry_of(built[0])
     if any(trees.geometry_of(tree) != geometry for tree in built):
         return None
     common, copied = {}, []
     for name, first in states[0].items():
-        if name in ("tree_", "random_state"):
+        if name == "tree_" or (name == "random_state" and seeded):
             continue
         values = [state[name] for state in states]
         if not all(_equal(first, value) for value in values):
@@ -92,7 +109,8 @@ def pack(estimators: Any, library: Library) -> Ensemble | None:
             copied += [] if one else [name]
         common[name] = first
     entry.check(states[0], Scope(library))
-    return Ensemble(entry, tuple(built), tuple(seeds), common, tuple(sorted(copied)))
+    own = tuple(seeds) if seeded else None
+    return Ensemble(entry, tuple(built), own, common, tuple(sorted(copied)), width)
 
 
 def _immutable(value: Any) -> bool:
@@ -141,8 +159,11 @@ def encode(ensemble: Ensemble, path: str, encoder: Encoder) -> Node:
     numbers = {
         "counts": counts,
         "depths": [int(tree.max_depth) for tree in built],
-        "seeds": [*ensemble.seeds],
     }
+    if ensemble.seeds is not None:
+        numbers["seeds"] = [*ensemble.seeds]
+    if ensemble.width is not None:
+        node["width"] = ensemble.width
     for key, values in numbers.items():
         data = np.array(values, dtype="<i8")
         encoder.store(node, key, join(path, key), "I64", data.shape, lambda data=data: (data,))  # type: ignore[misc]
@@ -247,9 +268,9 @@ def create_tree(node: Node, decoder: Decoder) -> Any:
     return tree
 
 
-def decode(node: JsonValue, decoder: Streamer) -> tuple[Entry, list[Any], list[int]]:
-    """Build the trees of an ensemble: their class, the trees, and their seeds."""
-    if type(node) is not dict or node.keys() != _FIELDS:
+def decode(node: JsonValue, decoder: Streamer) -> tuple[Entry, list[Any], list[int] | None]:
+    """Build the trees of an ensemble: their class, the trees, and their seeds if they have such."""
+    if type(node) is not dict or node.keys() - _OPTIONAL != _FIELDS:
         raise ArchitectureError("trees has other fields than it must have")
     name = node["class"]
     found = entry_of(name) if type(name) is str else None
@@ -258,11 +279,13 @@ def decode(node: JsonValue, decoder: Streamer) -> tuple[Entry, list[Any], list[i
     shape = geometry(node)
     counts = decoder.numbers(node["counts"], 1, MAX_FEATURES)
     depths = decoder.numbers(node["depths"], 0, MAX_FEATURES)
-    seeds = decoder.numbers(node["seeds"], 0, _SEEDS)
+    seeds = decoder.numbers(node["seeds"], 0, _SEEDS) if "seeds" in node else None
     nodes, total = decoder.stream(node["nodes"], "U8", (trees.ROW,))
     values, same = decoder.stream(node["values"], "F64", shape.width)
-    if not counts or not len(counts) == len(depths) == len(seeds):
+    if not counts or any(len(one) != len(counts) for one in (depths, seeds) if one is not None):
         raise ArchitectureError("counts, depths and seeds must have one item a tree")
+    if "width" in node and len(counts) % integer(node["width"], 1, len(counts), "width"):
+        raise ArchitectureError(f"{len(counts)} trees in rows of {node['width']}")
     if not sum(counts) == total == same:
         raise ArchitectureError(f"{sum(counts)} nodes counted, {total} stored, {same} values")
     return found, list(trees.build_all(shape, counts, depths, decoder.rows(nodes, values))), seeds
@@ -271,30 +294,37 @@ def decode(node: JsonValue, decoder: Streamer) -> tuple[Entry, list[Any], list[i
 def fill(
     entry: Entry,
     built: list[Any],
-    seeds: list[int],
+    seeds: list[int] | None,
     node: Node,
     decoder: Decoder,
     audit: Audit,
-) -> list[Any]:
+) -> Any:
     """Return the estimators of an ensemble around their trees, checked."""
     common, copied = node["common"], node["copied"]
     if type(common) is not dict or type(copied) is not list:
         raise ArchitectureError("trees has fields of another type than they must have")
-    if common.keys() & {"tree_", "random_state"}:
-        raise ArchitectureError("tree_ and random_state are never in common")
+    if "tree_" in common or ("random_state" in common) is (seeds is not None):
+        raise ArchitectureError("trees have seeds, or a random_state in common, and never a tree_")
     names = [name for name in copied if type(name) is str and name in common]
     if len(names) != len(copied):
         raise ArchitectureError("copied must name attributes in common")
     state = {name: decoder.value(value) for name, value in common.items()}
     estimators = []
-    for index, (tree, seed) in enumerate(zip(built, seeds, strict=True)):
+    for index, tree in enumerate(built):
         own = {name: _copy(state[name], decoder) for name in names} if index else {}
+        if seeds is not None:
+            own["random_state"] = seeds[index]
         estimator = entry.kind.__new__(entry.kind)
-        vars(estimator).update({**state, **own, "random_state": seed, "tree_": tree})
+        vars(estimator).update({**state, **own, "tree_": tree})
         if index == 0:
             entry.check(vars(estimator), Scope(INSTALLED, audit))
         estimators.append(estimator)
-    return estimators
+    if "width" not in node:
+        return estimators
+    width = integer(node["width"], 1, len(estimators), "width")
+    array = np.empty((len(estimators) // width, width), dtype=object)
+    array.reshape(-1)[:] = estimators
+    return array
 
 
 def _copy(value: Any, decoder: Decoder) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from safemodel.adapters.sklearn import (
+    boosting,
     cluster,
     cluster_trees,
     compose,
@@ -34,6 +35,7 @@ from safemodel.adapters.sklearn.parts import Function, Part
 from safemodel.adapters.sklearn.schema import Schema
 
 _MODULES: Final = (
+    boosting,
     cluster,
     cluster_trees,
     compose,

@@ -10,6 +10,7 @@ what touches the outside.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import resource
@@ -96,16 +97,19 @@ def _is_own(arguments: tuple[Any, ...]) -> bool:
 
 
 def use(model: Any, case: Any) -> None:
-    """Do what someone would do with a model: call it, look at it, train it a little."""
-    outputs(model, case.data)
-    outputs(model, _first(case.data))  # some code takes another way for one row
+    """Do what someone would do with a model: call it, look at it, train it a little.
+
+    It gets copies: a model with `copy=False` writes into its data, which other cases are fitted on.
+    """
+    outputs(model, copy.deepcopy(case.data))
+    outputs(model, copy.deepcopy(_first(case.data)))  # some code takes another way for one row
     again = case.train
     if isinstance(again, partial) and again.args[0] == "partial":
         try:
-            again(model)
+            again.func(*copy.deepcopy(again.args), model)
         except Exception:
             return
-        outputs(model, case.data)
+        outputs(model, copy.deepcopy(case.data))
 
 
 def _first(data: Any) -> Any:

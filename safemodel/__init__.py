@@ -15,6 +15,8 @@ __version__ = "0.1.0"
 __all__ = [
     "save",
     "load",
+    "OnnxFile",
+    "onnx_session",
     "open",
     "verify",
     "inspect",
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from safemodel import guard as guard
     from safemodel.adapters import load as load
     from safemodel.adapters import save as save
+    from safemodel.adapters.onnx.files import OnnxFile as OnnxFile
+    from safemodel.adapters.onnx.session import onnx_session as onnx_session
     from safemodel.adapters.protocol import LoadReport as LoadReport
     from safemodel.bundle import inspect as inspect
     from safemodel.bundle import open_bundle as open
@@ -60,6 +64,8 @@ if TYPE_CHECKING:
 _WHERE = {
     "save": ("safemodel.adapters", "save"),
     "load": ("safemodel.adapters", "load"),
+    "OnnxFile": ("safemodel.adapters.onnx.files", "OnnxFile"),
+    "onnx_session": ("safemodel.adapters.onnx.session", "onnx_session"),
     "LoadReport": ("safemodel.adapters.protocol", "LoadReport"),
     "Report": ("safemodel.report.model", "Report"),
     "Severity": ("safemodel.report.model", "Severity"),

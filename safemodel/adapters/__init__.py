@@ -48,6 +48,7 @@ class _Entry:
 # The adapters, by the name that manifests carry.
 _ADAPTERS: Final[Mapping[str, _Entry]] = {
     "numpy": _Entry("safemodel.adapters.numpy", "numpy", ("numpy",)),
+    "onnx": _Entry("safemodel.adapters.onnx", "onnx", ("numpy", "onnx")),
     "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),
     "torch": _Entry("safemodel.adapters.torch", "torch", ("numpy", "torch")),
 }
@@ -58,12 +59,15 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "numpy": "numpy",
     "category_encoders": "sklearn",
     "imblearn": "sklearn",
+    "lightgbm": "sklearn",
+    "onnx": "onnx",
+    "safemodel.adapters.onnx.files": "onnx",  # a class of ours that names a file
     "pandas": "sklearn",
     "scipy": "sklearn",
     "sklearn": "sklearn",
     "torch": "torch",
 }
-_PREFERENCE: Final = ("sklearn", "torch", "numpy")
+_PREFERENCE: Final = ("sklearn", "onnx", "torch", "numpy")
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
@@ -138,7 +142,7 @@ def save(
         tensors=saved.tensors,
         members={**saved.members, **(members or {})},
     )
-    return write(
+    written = write(
         path,
         contents,
         signers=_signers(signer),
@@ -148,6 +152,9 @@ def save(
         note=note,
         digest=digest,
     )
+    for line in saved.notices:
+        _notice(line)
+    return written
 
 
 def load(
@@ -258,7 +265,8 @@ _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, bytearray, s
 
 def _by_class(kind: type) -> str | None:
     for base in kind.__mro__:
-        adapter = _PACKAGES.get(base.__module__.partition(".")[0])
+        module = base.__module__
+        adapter = _PACKAGES.get(module) or _PACKAGES.get(module.partition(".")[0])
         if adapter is not None:
             return adapter
     return None

@@ -20,7 +20,7 @@ class Saved:
     """What an adapter makes of a live object.
 
     `libraries` maps the libraries that the object comes from to their versions. The adapter must
-    read it back from exactly this.
+    read it back from exactly this, but for `notices`: lines to show to whoever saves it.
     """
 
     architecture: JsonValue
@@ -28,6 +28,7 @@ class Saved:
     libraries: Mapping[str, str]
     training_state: JsonValue = None
     members: Mapping[str, Payload] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,9 +218,7 @@ _MESSAGES: Final[Mapping[str, tuple[Field, ...]]] = {
 
 # message -> tag of the usual writing -> field
 BY_TAG: Final[Mapping[str, Mapping[int, Field]]] = {
-    kind: {
-        field.number << 3 | (BYTES if field.packed else field.wire): field for field in fields
-    }
+    kind: {field.number << 3 | (BYTES if field.packed else field.wire): field for field in fields}
     for kind, fields in _MESSAGES.items()
 }
 # message -> number -> field

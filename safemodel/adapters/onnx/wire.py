@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from safemodel import limits
-from safemodel.adapters.onnx import numbers
-from safemodel.adapters.onnx.numbers import Numbers, varint
+from safemodel.adapters.onnx import varints
 from safemodel.adapters.onnx.schema import BY_NUMBER, BY_TAG, BYTES, FIELDS, VARINT, Field
+from safemodel.adapters.onnx.varints import Numbers, varint
 from safemodel.errors import DamagedError, LimitError
 
 Pieces = list[bytes | memoryview]
@@ -30,7 +30,7 @@ class Message:
     many numbers are an array. Absent fields have no entry.
     """
 
-    __slots__ = ("kind", "values", "start", "end")
+    __slots__ = ("end", "kind", "start", "values")
 
     def __init__(self, kind: str, start: int = 0, end: int = 0, **values: Any) -> None:
         self.kind = kind
@@ -101,6 +101,11 @@ class _Reader:
                 raise DamagedError(f"a {kind} has {field.name} twice", offset=first)
             else:
                 values[field.name] = value
+                if field.choice and any(
+                    other.choice == field.choice and other is not field and other.name in values
+                    for other in FIELDS[kind]
+                ):
+                    raise DamagedError(f"a {kind} that is two things at once", offset=first)
         return made
 
     def other_writing(self, kind: str, tag: int, first: int) -> Field:
@@ -171,22 +176,22 @@ class _Reader:
     ) -> int:
         """Read what follows a tag of repeated numbers: packed ones, or all that have this tag."""
         width = _WIDTHS[field.wire]
-        found: Numbers
+        found: Any
         if tag & 7 == BYTES:
             begin, after = self.content(field, position, end)
             if self.strict and (begin == after or field.name in values):
                 raise DamagedError(f"{field.name} is packed in several parts", offset=first)
-            found = numbers.unpack(self.data[begin:after], field.kind, width, strict=self.strict)
+            found = varints.unpack(self.data[begin:after], field.kind, width, strict=self.strict)
             self.check_range(field, found, first)
         else:
             found = []
             after = first
             while after < end and self.data[after] == tag:
-                if len(found) == numbers.MANY:
-                    matched = numbers.run(tag, width, self.strict).match(self.data, after, end)
+                if len(found) == varints.MANY:
+                    matched = varints.run(tag, width, self.strict).match(self.data, after, end)
                     if matched is None:
                         raise DamagedError(f"not a number in {field.name}", offset=after)
-                    rest = numbers.untag(self.data[after : matched.end()], field.kind, width)
+                    rest = varints.untag(self.data[after : matched.end()], field.kind, width)
                     self.check_range(field, rest, after)
                     after = matched.end()
                     found = np.concatenate((np.array(found, rest.dtype), rest))
@@ -250,9 +255,9 @@ def _one(field: Field, value: Any, pieces: Pieces) -> int:
 
 
 def _numbers(field: Field, values: Numbers) -> bytes:
-    array = np.asarray(values, numbers.DTYPES[field.kind])
+    array = np.asarray(values, varints.DTYPES[field.kind])
     tag = field.number << 3 | field.wire
-    encode = numbers.encode_fixed if field.wire != VARINT else numbers.encode_varints
+    encode = varints.encode_fixed if field.wire != VARINT else varints.encode_varints
     if not field.packed:
         return encode(array, tag)
     content = encode(array, None)

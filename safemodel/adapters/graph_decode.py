@@ -100,6 +100,11 @@ class Decoder:
         stored = sum(tensor.nbytes for tensor in source.tensors.values())
         self._budget = (limits.FREE_COPIES + limits.MAX_COPIES * stored) * limits.LOOKS_PER_COPY
 
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of the graph, audited as a table; their fields are not."""
+        return self._nodes
+
     def run(self) -> object:
         """Build everything and return the root."""
         self._chosen = [self._builder(index, node) for index, node in enumerate(self._nodes)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from safemodel.adapters.needs import needs_of
 from safemodel.cli.arrays import arrays_of, real_names
 from safemodel.cli.inspect import View, status
 from safemodel.cli.signers import signer_fields
@@ -38,5 +39,6 @@ def document(view: View) -> dict[str, object]:
             }
             for member, tensor in view.tensors
         ],
+        "needs_allow": needs_of(view.manifest.architecture),
         "manifest": json.loads(encode(view.manifest)),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from safemodel.adapters.needs import needs_of
 from safemodel.cli.arrays import arrays_of, real_names
 from safemodel.cli.inspect import View
 from safemodel.cli.output import Output, count_text, escape, size_text
@@ -69,6 +70,7 @@ def facts(view: View) -> Iterator[Row]:
         ("framework", _framework(view)),
         ("libraries", ", ".join(f"{name} {v}" for name, v in manifest.libraries.items())),
         ("requires", ", ".join(manifest.requires)),
+        ("needs", _needs(needs_of(manifest.architecture))),
         ("more", ", ".join([*metadata.extra, *manifest.extra])),
     )
     for label, value in optional:
@@ -79,6 +81,12 @@ def facts(view: View) -> Iterator[Row]:
     yield "encoding", f"{view.encoding}, {size_text(view.size)}"
     yield "digest", view.digest
     yield from _signatures(view)
+
+
+def _needs(names: Sequence[str]) -> str:
+    """What a load needs the caller to write, of code that is not in the archive."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f"allow=[{listed}]" if names else ""
 
 
 def _framework(view: View) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from safemodel.adapters import numpy as base
 from safemodel.adapters.graph_encode import EncodedGraph, encode
 from safemodel.adapters.protocol import Saved
-from safemodel.adapters.sklearn import frames_build, words
+from safemodel.adapters.sklearn import frames_build, own, words
 from safemodel.adapters.sklearn.library import DISTRIBUTIONS, INSTALLED, Library
 from safemodel.adapters.sklearn.loading import Loading
 from safemodel.adapters.sklearn.nesting import check_nesting
@@ -26,6 +26,7 @@ from safemodel.errors import ArchitectureError, UnsavableError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
+    from safemodel.format.canonical_json import JsonValue
 
 NAME: Final = "sklearn"
 VERSION: Final = 1
@@ -42,7 +43,8 @@ def save(obj: object) -> Saved:
     """
     encoded, packages = encode_model(obj, INSTALLED)
     versions = {name: sys.modules[name].__version__ for name in packages if name in sys.modules}
-    return Saved({"graph": encoded.graph}, encoded.tensors, named(versions))
+    architecture: JsonValue = {"graph": encoded.graph}
+    return Saved(architecture, encoded.tensors, named(versions), notices=own.notices(architecture))
 
 
 def encode_model(obj: object, library: Library) -> tuple[EncodedGraph, frozenset[str]]:
@@ -97,7 +99,7 @@ def load(
         raise ArchitectureError("the architecture of a model is an object graph and nothing else")
     saved_by = bundle.manifest.libraries.get("scikit-learn")
     stored = sum(tensor.nbytes for tensor in bundle.tensors.values())
-    loading = Loading(saved_by, Audit(frozenset(allow).__contains__, stored))
+    loading = Loading(saved_by, Audit(frozenset(allow).__contains__, stored), allow)
     builders = {
         **base.BUILDERS,
         **words.BUILDERS,
@@ -105,6 +107,7 @@ def load(
         **loading.builders(),
     }
     decoder = Streamer(architecture["graph"], bundle, builders)
+    own.check_allowed(decoder.nodes, allow)
     decoder.read()
     model = decoder.run()
     loading.finish()

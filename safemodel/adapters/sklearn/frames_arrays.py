@@ -53,7 +53,7 @@ def is_shared(value: JsonValue, nbytes: int, decoder: Decoder) -> bool:
     if not isinstance(value, dict):
         raise ArchitectureError("an array is a node")
     index: Any = value["ref"]
-    nodes: Any = decoder._nodes
+    nodes: Any = decoder.nodes
     if "pandas.uses" not in decoder.scratch:
         references_to = Counter(
             reference["ref"] for node in nodes for reference in references(node)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from safemodel.adapters.sklearn.containers import BUNCH
 from safemodel.adapters.sklearn.frames_live import facts_of
+from safemodel.adapters.sklearn.own import Own, own_function_of, own_of
 from safemodel.adapters.sklearn.parts import Function, Part, Reduced
 from safemodel.adapters.sklearn.schema import Schema
 from safemodel.adapters.sklearn.scope import Scope, SpecError
@@ -89,6 +90,20 @@ class Library(Protocol):
 
     def function(self, value: Any) -> Function | None:
         """The entry of a listed function."""
+
+    def own(self, value: Any) -> Own | None:
+        """What an object of a class outside the tables consists of: the user's own, say.
+
+        Raises:
+            SpecError: it can't be rebuilt from its attributes.
+        """
+
+    def own_function(self, value: Any) -> str | None:
+        """The qualified name of a function outside the tables.
+
+        Raises:
+            SpecError: it has none to import it by.
+        """
 
     def is_bunch(self, kind: type) -> bool:
         """Whether it is the Bunch of scikit-learn; its objects are dicts."""
@@ -199,6 +214,12 @@ class _Installed:
 
     def frame(self, value: Any) -> Facts | None:
         return facts_of(value)
+
+    def own(self, value: Any) -> Own | None:
+        return own_of(value, self)
+
+    def own_function(self, value: Any) -> str | None:
+        return own_function_of(value)
 
 
 INSTALLED: Final[Library] = _Installed()

@@ -9,18 +9,18 @@ object from the archive is called before every check of the whole graph has pass
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from safemodel.adapters.graph_decode import Builder, Decoder, Node
-from safemodel.adapters.sklearn import containers, packed, sparse
+from safemodel.adapters.sklearn import containers, own, packed, sparse
 from safemodel.adapters.sklearn.library import INSTALLED, Entry, imported
 from safemodel.adapters.sklearn.library import entry as entry_of
 from safemodel.adapters.sklearn.parts import Part, build_part
 from safemodel.adapters.sklearn.patterns import NotSimpleError
-from safemodel.adapters.sklearn.scope import Audit, Scope, SpecError
+from safemodel.adapters.sklearn.scope import ITEM, Audit, Scope, SpecError
 from safemodel.adapters.sklearn.tables import FUNCTIONS, PARTS, SCHEMAS
 from safemodel.errors import ArchitectureError, NotAllowedError
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 class Loading:
     """One load: what the caller allows, which release saved, and the builders for both."""
 
-    def __init__(self, saved_by: str | None, audit: Audit) -> None:
+    def __init__(self, saved_by: str | None, audit: Audit, allow: Sequence[str] = ()) -> None:
         self._saved_by = saved_by
+        self._allow = tuple(allow)
         self._audit = audit
         self._copies: dict[int, tuple[Any, Any]] = {}
         self._trees: dict[int, tuple[Entry, list[Any], list[int] | None]] = {}
@@ -48,6 +49,17 @@ class Loading:
                 self._check,
                 fields=frozenset({"class", "state", "trees"}),
                 required=frozenset({"class", "state"}),
+            ),
+            "sklearn.own": Builder(
+                self._create_own,
+                self._fill,
+                self._check_own,
+                fields=frozenset({"class", "state", "trees"}),
+                required=frozenset({"class", "state"}),
+            ),
+            "sklearn.own_function": Builder(
+                lambda node, decoder: own.resolve_function(node["name"], self._allow),
+                fields=frozenset({"name"}),
             ),
             "sklearn.part": Builder(
                 self._create_part,
@@ -66,15 +78,26 @@ class Loading:
 
     def _create(self, node: Node, decoder: Decoder) -> object:
         entry = _entry(node["class"])
+        self._decode_trees(entry.schema.name, node, decoder)
+        made: object = entry.kind.__new__(entry.kind)
+        return made
+
+    def _create_own(self, node: Node, decoder: Decoder) -> object:
+        kind = own.resolve_class(node["class"], self._allow)
+        self._decode_trees(kind.__name__, node, decoder)
+        made: object = object.__new__(kind)
+        if type(vars(made)) is not dict or vars(made):
+            raise ArchitectureError(f"a new {kind.__name__} is not empty")
+        return made
+
+    def _decode_trees(self, name: str, node: Node, decoder: Decoder) -> None:
         if "trees" in node:
             if not isinstance(decoder, packed.Streamer):
                 raise ArchitectureError("a forest outside a model of scikit-learn")
             try:
                 self._trees[id(node)] = packed.decode(node["trees"], decoder)
             except SpecError as error:
-                raise _refused(entry.schema.name, error.below(".estimators_")) from None
-        made: object = entry.kind.__new__(entry.kind)
-        return made
+                raise _refused(name, error.below(".estimators_")) from None
 
     def _fill(self, obj: Any, node: Node, decoder: Decoder) -> None:
         state = node["state"]
@@ -87,18 +110,42 @@ class Loading:
         entry = _entry(node["class"])
         state = vars(obj)
         try:
-            if "trees" in node:
-                if "estimators_" in state:
-                    raise SpecError("is there twice", ".estimators_")
-                state["estimators_"] = packed.fill(
-                    *self._trees[id(node)],
-                    node["trees"],  # type: ignore[arg-type]  # packed.decode has checked it
-                    decoder,
-                    self._audit,
-                )
+            self._fill_trees(state, node, decoder)
             entry.check(state, Scope(INSTALLED, self._audit))
         except SpecError as error:
             raise _refused(entry.schema.name, error) from None
+        self._adopt(obj, entry, decoder)
+
+    def _check_own(self, obj: Any, node: Node, decoder: Decoder) -> None:
+        state, kind = vars(obj), type(obj)
+        base = own.base_of(kind, INSTALLED)
+        try:
+            self._fill_trees(state, node, decoder)
+            own.check_names(kind, state)
+            if base is not None:
+                own.check_base(base, state, Scope(INSTALLED, self._audit))
+        except SpecError as error:
+            raise _refused(kind.__name__, error) from None
+        if base is None:
+            containers.adopt(obj)
+        else:
+            self._adopt(obj, base, decoder)
+
+    def _fill_trees(self, state: dict[str, Any], node: Node, decoder: Decoder) -> None:
+        if "trees" not in node:
+            return
+        if "estimators_" in state:
+            raise SpecError("is there twice", ".estimators_")
+        state["estimators_"] = packed.fill(
+            *self._trees[id(node)],
+            node["trees"],  # type: ignore[arg-type]  # packed.decode has checked it
+            decoder,
+            self._audit,
+        )
+
+    def _adopt(self, obj: Any, entry: Entry, decoder: Decoder) -> None:
+        """Take in an object whose state was checked: own copies of what native code relies on."""
+        state = vars(obj)
         containers.adopt(obj)
         for name in entry.schema.private:
             if name in state:
@@ -265,8 +312,12 @@ def _fill_part(obj: Any, node: Node, decoder: Decoder) -> None:
         return
     arguments = _arguments(node, decoder)
     if part.build is None:
+        # Rules look at parts before they are checked: nothing may stand before their methods
+        if not arguments.keys() <= {name.rstrip("?") for name in part.arguments}:
+            raise ArchitectureError(f"a {part.name} with other arguments than it has")
         vars(obj).update(arguments)
         return
+    decoder.look(sum(ITEM * len(one) for one in arguments.values() if type(one) is tuple))
     try:
         part.build(obj, **arguments)
     except SpecError as error:

@@ -186,11 +186,25 @@ class FunctionFor:
 
     def check(self, value: Any, scope: Scope) -> None:
         function = _listed(value, scope)
+        if function is None and scope.is_own_function(value):
+            return
         if function is None or self.role not in function.roles:
             raise SpecError(f"is {describe(value)}, but must be {self}")
 
     def __str__(self) -> str:
         return f"a function that is listed for {self.role} (spec/sklearn-types.md)"
+
+
+@dataclass(frozen=True)
+class OwnFunction:
+    """The spec of a function of the user's own, which the loader must allow; none is listed."""
+
+    def check(self, value: Any, scope: Scope) -> None:
+        if not scope.is_own_function(value):
+            raise SpecError(f"is {describe(value)}, but must be {self}")
+
+    def __str__(self) -> str:
+        return "a function of your own that can be imported by its name"
 
 
 def check_keywords(function: Any, keywords: Any, scope: Scope) -> None:
@@ -200,6 +214,8 @@ def check_keywords(function: Any, keywords: Any, scope: Scope) -> None:
         SpecError: names the keyword.
     """
     entry = _listed(function, scope)
+    if entry is None and scope.is_own_function(function):
+        return
     for key, value in (keywords or {}).items():
         if entry is None or key not in entry.keywords:
             raise SpecError(f"has {key!r:.60}, which is no keyword that is known")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from safemodel.adapters.graph_encode import Encoder, Node, join, refusal
 from safemodel.adapters.sklearn import containers, frames_encode, packed, sparse, trees
 from safemodel.adapters.sklearn.library import INSTALLED, Entry, Library
+from safemodel.adapters.sklearn.own import Own, check_base
 from safemodel.adapters.sklearn.parts import Part
 from safemodel.adapters.sklearn.scope import Scope, SpecError
 from safemodel.errors import UnsavableError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
 
 _LATER = "this release of safemodel has no schema for the class yet; save its parts instead"
-_OWN = "classes from outside scikit-learn can't be saved yet; save the fitted arrays instead"
+_OWN = "define the class in a module, where it can be imported by its name"
 
 
 class Saving:
@@ -57,6 +58,10 @@ class Saving:
             if (function := library.function(obj)) is not None:
                 self._note(function.module)
                 return {"kind": "sklearn.function", "name": function.qualified}
+            if (name := library.own_function(obj)) is not None:
+                return {"kind": "sklearn.own_function", "name": name}
+            if (own := library.own(obj)) is not None:
+                return self._own(obj, own, path, encoder)
         except SpecError as error:
             raise unsavable(obj, path, error) from None
         if hasattr(kind, "_get_param_names") or kind.__module__.startswith("sklearn."):
@@ -77,6 +82,17 @@ class Saving:
         state.update(dict.fromkeys(schema.resets & state.keys()))
         entry.check(state, Scope(self._library))
         node: Node = {"kind": "sklearn.estimator", "class": schema.qualified}
+        return self._with_state(node, state, path, encoder)
+
+    def _own(self, obj: Any, own: Own, path: str, encoder: Encoder) -> Node:
+        node: Node = {"kind": "sklearn.own", "class": own.qualified}
+        state = dict(own.state)
+        if own.base is not None:
+            self._note(own.base.schema.module)
+            check_base(own.base, state, Scope(self._library))
+        return self._with_state(node, state, path, encoder)
+
+    def _with_state(self, node: Node, state: dict[str, Any], path: str, encoder: Encoder) -> Node:
         # The trees of stacking and voting have names too, which refer to these very objects
         alone = "named_estimators_" not in state
         ensemble = packed.pack(state.get("estimators_"), self._library) if alone else None

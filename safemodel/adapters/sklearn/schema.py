@@ -129,6 +129,11 @@ class Schema:
         """The name in architectures and messages."""
         return f"{self.module}.{self.name}"
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All attributes that are known."""
+        return frozenset({*ROUTING, *self.params, *(name.rstrip("?") for name in self.fitted)})
+
     def check(self, state: Mapping[str, Any], scope: Scope, required: Iterable[str]) -> None:
         """Check a whole state; `required` are the parameters of the installed class.
 

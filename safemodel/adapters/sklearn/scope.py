@@ -98,6 +98,24 @@ class Scope:
             return vars(value)
         return part.read(self.library.reduced(value))
 
+    def is_own(self, value: Any) -> bool:
+        """Whether it is of a class outside the tables that the caller allows.
+
+        Raises:
+            SpecError: it could not be rebuilt.
+        """
+        own = self.library.own(value)
+        return own is not None and self.audit.allows(own.qualified)
+
+    def is_own_function(self, value: Any) -> bool:
+        """Whether it is a function outside the tables that the caller allows.
+
+        Raises:
+            SpecError: it has no name to import it by.
+        """
+        name = self.library.own_function(value)
+        return name is not None and self.audit.allows(name)
+
     def unify(self, dim: Dim, size: int) -> None:
         """Bind `dim` to `size`, or compare with what it is bound to."""
         if dim is None:

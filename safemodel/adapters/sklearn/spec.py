@@ -345,6 +345,8 @@ class Estimator:
     def check(self, value: Any, scope: Scope) -> None:
         kind = type(value)
         if scope.library.entry(kind) is None:
+            if not self.names and scope.is_own(value):
+                return
             raise SpecError(
                 f"is of {kind.__module__}.{kind.__qualname__}, a class without a schema"
             )

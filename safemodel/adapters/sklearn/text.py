@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from safemodel.adapters.sklearn.parts import DTYPE
+from safemodel.adapters.sklearn.parts import DTYPE, OwnFunction
 from safemodel.adapters.sklearn.patterns import Pattern
 from safemodel.adapters.sklearn.schema import (
     BOOL,
@@ -35,6 +35,7 @@ from safemodel.adapters.sklearn.spec import (
     Spec,
     SpecError,
     Text,
+    either,
     floats,
     one_of,
     optional,
@@ -58,9 +59,9 @@ _KNOWN: Final[Mapping[str, Spec]] = {
     "encoding": one_of(*_ENCODINGS),
     "decode_error": one_of("strict", "ignore", "replace"),
     "strip_accents": optional(one_of("ascii", "unicode")),
-    "preprocessor": one_of(None),
-    "tokenizer": one_of(None),
-    "analyzer": one_of("word", "char", "char_wb"),
+    "preprocessor": optional(OwnFunction()),
+    "tokenizer": optional(OwnFunction()),
+    "analyzer": either(one_of("word", "char", "char_wb"), OwnFunction()),
     "token_pattern": optional(Pattern("token_pattern", groups=1)),
     "stop_words": optional(one_of("english"), Seq(Text(), kinds=(list,))),
     "ngram_range": _NGRAMS,

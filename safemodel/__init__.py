@@ -22,6 +22,7 @@ __all__ = [
     "inspect",
     "sign",
     "scan",
+    "convert",
     "guard",
     "pack",
     "unpack",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from safemodel.bundle import sign as sign
     from safemodel.bundle import unpack as unpack
     from safemodel.bundle import verify as verify
+    from safemodel.convert import convert as convert
     from safemodel.report.model import Report as Report
     from safemodel.report.model import Severity as Severity
     from safemodel.scan import scan as scan
@@ -82,6 +84,7 @@ _WHERE = {
     "errors": ("safemodel.errors", ""),
     "guard": ("safemodel.guard", ""),
     "scan": ("safemodel.scan", ""),
+    "convert": ("safemodel.convert", ""),
 }
 
 

@@ -40,6 +40,9 @@ Any bytes in any file of a bundle raise one of these and nothing else. The class
         - DamagedError             bytes that the format does not permit, or that are missing
         - BudgetError              larger, deeper, longer or more than a scan may take
         - UnreadableError          recognised, but no reader is at hand: encrypted, rare, ...
+      + ConvertError               a legacy file that is not turned into a bundle           (exit 1)
+        - FindingsError            the scan of it has findings
+        - UnconvertibleError       something in it that has no interpretation
       + BlockedError               the guard stopped a load                                 (exit 1)
 """
 
@@ -267,6 +270,18 @@ class BudgetError(LegacyError):
 
 class UnreadableError(LegacyError):
     """The format is recognised and can't be read: encrypted, rare, or a library is missing."""
+
+
+class ConvertError(SafemodelError):
+    """A legacy file could be read, and is not turned into a bundle."""
+
+
+class FindingsError(ConvertError):
+    """The scan of the file has findings: what it would do, if something loaded it."""
+
+
+class UnconvertibleError(ConvertError):
+    """Something in the file has no interpretation; `place` is its path in the object."""
 
 
 class BlockedError(SafemodelError):

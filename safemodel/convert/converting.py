@@ -1,0 +1,231 @@
+"""The way of a conversion: open, scan, interpret, encode, write; refused anywhere, nothing is left.
+
+See `safemodel.convert` for what it promises.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from safemodel import adapters
+from safemodel.adapters import numpy as plain_adapter
+from safemodel.adapters import sklearn as models_adapter
+from safemodel.adapters.protocol import Saved
+from safemodel.bundle.contents import Contents
+from safemodel.bundle.write import write
+from safemodel.convert.lineage import described
+from safemodel.convert.readers import Converted, read
+from safemodel.convert.sources import Source, opened
+from safemodel.errors import (
+    FindingsError,
+    LegacyError,
+    SafemodelError,
+    UnconvertibleError,
+    UnreadableError,
+    UnsavableError,
+    UsageError,
+    locating,
+)
+from safemodel.format.manifest import Adapter
+from safemodel.format.metadata import Metadata
+from safemodel.report.model import FileReport, Severity, Status
+from safemodel.scan.budget import DEFAULT_LIMITS, Limits
+from safemodel.scan.single import Scanner, Settings
+
+_SHOWN: Final = 3  # findings that an error names
+_SKLEARN: Final = "sklearn"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `convert` was asked for; see there."""
+
+    metadata: Mapping[str, object] | Metadata | None = None
+    signer: Any = None
+    own: bool = False
+    allow: tuple[str, ...] = ()
+    policy: str | os.PathLike[str] | None = None
+    layout: Literal["archive", "folder"] = "archive"
+    oms: bool = False
+    expires: datetime | None = None
+    note: str | None = None
+    digest: str = "blake3"
+    overwrite: bool = True
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What became of a file.
+
+    Attributes:
+        digest: of the bundle.
+        report: of the scan.
+        adapter: which adapter loads the bundle.
+        libraries: versions that the file tells, by distribution.
+        tensors, size: how many, and their bytes.
+        needs: names that whoever loads it has to allow.
+    """
+
+    digest: str
+    report: FileReport
+    adapter: str
+    libraries: Mapping[str, str]
+    tensors: int
+    size: int
+    needs: tuple[str, ...] = ()
+
+
+def run(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], options: Options
+) -> Conversion:
+    """Convert one file.
+
+    Raises:
+        SafemodelError: see `safemodel.convert`.
+    """
+    path, place = os.fspath(source), os.fspath(target)
+    signers = _signers(options)
+    with opened(path) as file, locating(path=path):
+        if file.is_same_file(place):
+            raise UsageError("can't be converted into itself", hint="give another target")
+        limits = _limits(options)
+        report = scanned(file, options, limits)
+        try:
+            return _converted(file, place, report, options, limits, signers)
+        except (SafemodelError, OSError):
+            raise
+        except (MemoryError, RecursionError) as error:
+            raise UnconvertibleError(f"needs too much memory ({type(error).__name__})") from None
+        except Exception as error:  # the net below tables that read hostile values
+            if os.environ.get("SAFEMODEL_DEBUG"):
+                raise
+            raise UnconvertibleError(
+                f"holds something that its table did not expect ({type(error).__name__})"
+            ) from None
+
+
+def _limits(options: Options) -> Limits:
+    if options.max_seconds is None:
+        return DEFAULT_LIMITS
+    return replace(DEFAULT_LIMITS, seconds=options.max_seconds)
+
+
+def scanned(file: Source, options: Options, limits: Limits) -> FileReport:
+    """Scan the bytes, and refuse them if there is anything that a person should look at.
+
+    Raises:
+        FindingsError: findings of medium severity or higher.
+        UnreadableError: part of them could not be read.
+    """
+    settings = Settings(limits, _policy(options))
+    report = Scanner(settings).scan_bytes(file.data, file.path)
+    grave = [one for one in report.findings if one.severity >= Severity.MEDIUM and not one.unread]
+    unread = [one for one in report.findings if one.unread]
+    hint = f"`safemodel scan {file.path}` shows where, `safemodel explain {{rule}}` says what it is"
+    if grave:
+        grave.sort(key=lambda finding: -finding.severity)
+        raise FindingsError(_named(grave), hint=hint.format(rule=grave[0].rule))
+    if unread or report.status is Status.UNREAD:
+        raise UnreadableError(
+            f"could not be fully read: {_named(unread)}",
+            hint=hint.format(rule=unread[0].rule) if unread else None,
+        )
+    if report.status is Status.SKIPPED:
+        raise UnconvertibleError(
+            "is empty" if not file.size else "is of no format that is known here"
+        )
+    return report
+
+
+def _named(findings: Sequence[Any]) -> str:
+    shown = "; ".join(
+        f"{one.rule} {one.severity.label}: {one.message}" for one in findings[:_SHOWN]
+    )
+    left = len(findings) - _SHOWN
+    return shown + (f"; and {left} more" if left > 0 else "")
+
+
+def _policy(options: Options) -> Any:
+    from safemodel.scan import policy as policies
+
+    known = None if options.policy is None else policies.load(os.fspath(options.policy))
+    return policies.allowing(known, options.allow) if options.allow else known
+
+
+def _converted(
+    file: Source,
+    target: str,
+    report: FileReport,
+    options: Options,
+    limits: Limits,
+    signers: Sequence[Any],
+) -> Conversion:
+    try:
+        found = read(file.data, report.formats, limits, options.allow)
+        name, saved = encoded(found)
+    except UnsavableError as error:
+        raise UnconvertibleError(error.message, place=error.place, hint=error.hint) from None
+    except LegacyError as error:
+        error.path = error.path or file.path
+        raise
+    contents = Contents(
+        framework=plain_adapter.FRAMEWORK if name == "numpy" else models_adapter.FRAMEWORK,
+        adapter=Adapter(name, _ADAPTERS[name].VERSION),
+        libraries=saved.libraries,
+        architecture=saved.architecture,
+        metadata=described(options.metadata, file, report),
+        tensors=saved.tensors,
+        members=saved.members,
+    )
+    file.check_unchanged()
+    written = write(
+        target,
+        contents,
+        signers=signers,
+        layout=options.layout,
+        oms=options.oms,
+        expires=options.expires,
+        note=options.note,
+        digest=options.digest,
+        overwrite=options.overwrite,
+    )
+    return Conversion(
+        written,
+        report,
+        name,
+        saved.libraries,
+        len(saved.tensors),
+        sum(tensor.spec.nbytes for tensor in saved.tensors),
+    )
+
+
+_ADAPTERS: Final[Mapping[str, Any]] = {"numpy": plain_adapter, "sklearn": models_adapter}
+
+
+def encoded(found: Converted) -> tuple[str, Saved]:
+    """The adapter for an object, and what that makes of it.
+
+    Raises:
+        UnsavableError: part of it can't be represented; `place` is its path.
+        UnconvertibleError: nothing says which release its objects are of.
+    """
+    library = found.library
+    if library is None or not library.used:
+        return "numpy", replace(plain_adapter.save(found.root), libraries={})
+    graph, packages = models_adapter.encode_model(found.root, library)
+    versions = {name: text for name, text in found.versions.items() if name in packages}
+    if library.needs_release and _SKLEARN not in versions:
+        raise UnconvertibleError(
+            "nothing in it says which release of scikit-learn wrote it, as all since 0.18 do"
+        )
+    libraries = models_adapter.named(versions)
+    return "sklearn", Saved({"graph": graph.graph}, graph.tensors, libraries)
+
+
+def _signers(options: Options) -> Sequence[Any]:
+    return adapters._signers(adapters.OWN_KEY if options.own else options.signer)

@@ -1,0 +1,76 @@
+"""Which reader a file takes, by the formats that the scan found it to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from safemodel.convert.pickles import Unpickled
+from safemodel.convert.sources import CODECS, inflated
+from safemodel.convert.standins import StandIns
+from safemodel.errors import UnconvertibleError
+from safemodel.scan.budget import Limits
+
+_PICKLES: Final = frozenset({"joblib", "pickle"})
+_WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
+    "gguf": ("a GGUF file, which runs no code when it is loaded", "sign it: `safemodel sign`"),
+    "hdf5": ("an HDF5 file", "load it with Keras and save the model with safemodel.save"),
+    "keras_zip": ("a Keras model", "load it with Keras and save the model with safemodel.save"),
+    "onnx": ("an ONNX model", "safemodel.save takes its path"),
+    "safemodel_archive": ("a safemodel archive already", None),
+    "safetensors": (
+        "a safetensors file, which runs no code when it is loaded",
+        "sign it: `safemodel sign`",
+    ),
+    "torch": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
+    "torch_legacy": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
+    "torch_zip": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a file became.
+
+    Attributes:
+        root: containers, arrays, stand-ins.
+        library: knows the stand-ins; None where there can be none.
+        versions: of packages, by name, as far as the file tells.
+    """
+
+    root: Any
+    library: StandIns | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(
+    data: memoryview, formats: Sequence[str], limits: Limits, allow: Sequence[str] = ()
+) -> Converted:
+    """Turn the bytes of a file into an object.
+
+    Args:
+        formats: those that the scan found, outermost first.
+        allow: classes outside the tables whose objects are kept as their attributes.
+
+    Raises:
+        UnconvertibleError: it is of another format, or part of it has no interpretation.
+        LegacyError: it is damaged.
+    """
+    first = formats[0] if formats else ""
+    rest = set(formats[1:])
+    if first in CODECS and rest <= _PICKLES and rest:
+        return _unpickled(inflated(first, data, limits), allow)
+    if first in _PICKLES and not rest - _PICKLES:
+        return _unpickled(data, allow)
+    for name in formats:
+        if name in _WHAT:
+            what, hint = _WHAT[name]
+            raise UnconvertibleError(f"is {what}", hint=hint)
+    raise UnconvertibleError(f"is of the formats {', '.join(formats)}, which are not converted")
+
+
+def _unpickled(data: memoryview, allow: Sequence[str]) -> Converted:
+    pickle = Unpickled(data)
+    root = pickle.whole()
+    return Converted(root, pickle.models.library, pickle.models.versions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     sklearn_cluster_cases,  # noqa: F401
     sklearn_decomposition_cases,  # noqa: F401
+    sklearn_meta_cases,  # noqa: F401
     sklearn_neighbors_cases,  # noqa: F401
     sklearn_svm_cases,  # noqa: F401
 )

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from safemodel.adapters import numpy as base
 from safemodel.adapters.graph_encode import EncodedGraph, encode
 from safemodel.adapters.protocol import Saved
-from safemodel.adapters.sklearn import frames_build, own, words
+from safemodel.adapters.sklearn import containers, frames_build, own, words
 from safemodel.adapters.sklearn.library import DISTRIBUTIONS, INSTALLED, Library
 from safemodel.adapters.sklearn.loading import Loading
 from safemodel.adapters.sklearn.nesting import check_nesting
@@ -32,7 +34,12 @@ NAME: Final = "sklearn"
 VERSION: Final = 1
 FRAMEWORK: Final = "scikit-learn"
 
-_HANDLERS: Final = {**base.HANDLERS, dict: words.encode_dict, list: words.encode_list}
+_HANDLERS: Final = {
+    **base.HANDLERS,
+    dict: words.encode_dict,
+    list: words.encode_list,
+    np.random.RandomState: containers.encode_random_state,
+}
 
 
 def save(obj: object) -> Saved:

@@ -7,10 +7,12 @@ their structure; each step checks its own input, as scikit-learn's steps do.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from safemodel.adapters.sklearn.frames import IndexFacts, RangeFacts
 from safemodel.adapters.sklearn.parts import part_kinds
 from safemodel.adapters.sklearn.schema import (
     BOOL,
@@ -41,6 +43,7 @@ from safemodel.adapters.sklearn.spec import (
     Spec,
     SpecError,
     Text,
+    describe,
     either,
     floats,
     ints,
@@ -67,6 +70,22 @@ _COLUMNS: Spec = either(
 _STEP: Spec = either(one_of(None, "passthrough", "drop"), Estimator())
 _TRANSFORMERS: Spec = Seq(Items((NAME, _STEP, _COLUMNS), (tuple, list)))
 _PAIRS: Spec = Seq(Items((NAME, _STEP), (tuple, list)))
+
+
+@dataclass(frozen=True)
+class _FrameColumns:
+    """The columns of a frame: an index of pandas, or the list of names that polars gives."""
+
+    def check(self, value: Any, scope: Scope) -> None:
+        if type(value) is list:
+            Seq(Text()).check(value, scope)
+        elif not isinstance(scope.library.frame(value), IndexFacts | RangeFacts):
+            raise SpecError(f"is {describe(value)}, but must be {self}")
+
+    def __str__(self) -> str:
+        return "the columns of a frame"
+
+
 _PRIORS: Spec = optional(Seq(REAL), Array("fiu", (None,)))
 
 _KNOWN: Final[Mapping[str, Spec]] = {
@@ -162,17 +181,18 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
     _make(
         "FeatureUnion",
         "transformer_list n_jobs transformer_weights verbose verbose_feature_names_out",
-        "",
+        "_transformers_feature_names_out?",
         _unique("transformer_list"),
         within="sklearn.pipeline",
         common=OUTPUT,
+        _transformers_feature_names_out=Seq(_FrameColumns()),
     ),
     _make(
         "ColumnTransformer",
         "transformers remainder sparse_threshold n_jobs transformer_weights verbose"
         " verbose_feature_names_out force_int_remainder_cols",
         "_columns _transformer_to_input_indices _remainder sparse_output_ transformers_"
-        " output_indices_",
+        " output_indices_ _transformers_feature_names_out?",
         _unique("transformers"),
         _unique("transformers_"),
         _columns,
@@ -186,6 +206,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         _remainder=Items((one_of("remainder"), _STEP, _COLUMNS)),
         transformers_=_TRANSFORMERS,
         output_indices_=Map(NAME, _SLICE),
+        _transformers_feature_names_out=either(Array("US", (None,)), Objects(Text(), (None,))),
     ),
     _make(
         "DummyClassifier",

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from safemodel.adapters import plain
+import numpy as np
+
+from safemodel.adapters import plain, random_state
 from safemodel.adapters.graph_decode import Builder, Decoder
 from safemodel.adapters.graph_encode import Encoder, Node
 from safemodel.adapters.sklearn.parts import Part, Reduced, check_keywords
@@ -72,6 +74,21 @@ def bunch_builder(make: Callable[[], Any]) -> Builder:
             raise ArchitectureError("a Bunch with two equal keys")
 
     return Builder(lambda node, decoder: make(), fill, fields=frozenset({"items"}))
+
+
+# The random state of the process, which estimators keep whose random_state is None
+
+
+def encode_random_state(obj: Any, path: str, encoder: Encoder) -> Node:
+    """Encode a RandomState: that of the process as such, for seeds of the process to govern it."""
+    if obj is np.random.mtrand._rand:
+        return {"kind": "sklearn.global_random_state"}
+    return random_state.HANDLERS[np.random.RandomState](obj, path, encoder)
+
+
+BUILDERS: Final[Mapping[str, Builder]] = {
+    "sklearn.global_random_state": Builder(lambda node, decoder: np.random.mtrand._rand)
+}
 
 
 # functools.partial

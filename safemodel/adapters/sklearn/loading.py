@@ -72,6 +72,7 @@ class Loading:
                 packed.create_tree,
                 fields=frozenset({"nodes", "values", "features", "classes", "depth"}),
             ),
+            **containers.BUILDERS,
             "sklearn.bunch": containers.bunch_builder(lambda: imported(*containers.BUNCH)()),
             "scipy.sparse": Builder(_create_sparse, fields=frozenset({"class", "shape", "arrays"})),
         }
@@ -210,9 +211,7 @@ class Loading:
             try:
                 part.finish(obj)  # type: ignore[misc]  # only such parts are in the list
             except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-                raise ArchitectureError(
-                    f"{part.name}: can't be rebuilt: {error!s:.200}"
-                ) from error
+                raise ArchitectureError(f"{part.name}: can't be rebuilt: {error!s:.200}") from error
         for obj, entry in self.estimators:
             if entry.schema.rebuild is not None:
                 try:

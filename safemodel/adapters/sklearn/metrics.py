@@ -29,7 +29,7 @@ _NORMALIZED: Final[Mapping[str, Spec]] = {**_WEIGHTED, "normalize": BOOL}
 _AVERAGED: Final[Mapping[str, Spec]] = {
     **_WEIGHTED,
     "labels": _LABELS,
-    "pos_label": LABEL,
+    "pos_label": optional(LABEL),
     "average": _AVERAGE,
     "zero_division": _UNDEFINED,
 }

@@ -1,0 +1,177 @@
+"""The values that a search may set on its estimator: each must be one that could be saved there.
+
+`fit` sets them with `set_params` on a clone, and no schema would see them: `memory` set to a folder
+would unpickle what lies there. So each name is followed to the estimators that may stand at its
+place, those of the search itself and those among the values, and each value is checked against the
+schemas of all of them. Implements "State schemas" of docs/sklearn.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from safemodel.adapters.sklearn.distributions import DISTRIBUTION
+from safemodel.adapters.sklearn.scope import Scope, SpecError
+from safemodel.adapters.sklearn.spec import Estimator, Spec, either, one_of
+
+_STEPS: Final = ("steps", "transformer_list", "transformers", "estimators")
+_STEP: Final[Spec] = either(one_of(None, "passthrough", "drop"), Estimator())
+_NUMBERS: Final = (1, 0.5, 2, 10, -1)
+_COUNTED: Final = frozenset({"n_jobs", "verbose"})  # a distribution may draw any number
+_MOST_CANDIDATES: Final = 1_000_000
+_DEPTH: Final = 16
+
+Grid = Mapping[str, Any]
+
+
+def check_grids(estimator: Any, grids: Iterable[Grid], scope: Scope) -> None:
+    """Check all values of all grids.
+
+    Raises:
+        SpecError: names the parameter.
+    """
+    grids = list(grids)
+    candidates = 0
+    for grid in grids:
+        size = 1
+        for name, values in grid.items():
+            try:
+                size *= max(_check_values(estimator, name, values, grids, scope), 1)
+            except SpecError as error:
+                raise error.below(f"[{name!r:.60}]") from None
+        _check_together(estimator, grid, grids, scope)
+        candidates += size
+    if candidates > _MOST_CANDIDATES:
+        raise SpecError(f"stands for more than {_MOST_CANDIDATES} candidates")
+
+
+def check_resource(estimator: Any, name: str, grids: Iterable[Grid], scope: Scope) -> None:
+    """Check the parameter that a halving search sets to larger and larger numbers.
+
+    Raises:
+        SpecError: it is no number that may grow.
+    """
+    if name != "n_samples":
+        _check_drawn(name, list(_specs(estimator, name, list(grids), scope)), scope)
+
+
+def _check_values(estimator: Any, name: str, values: Any, grids: list[Grid], scope: Scope) -> int:
+    """Check the values of one name; return how many there are, 1 for a distribution."""
+    specs = list(_specs(estimator, name, grids, scope))
+    if not specs:
+        raise SpecError("is no parameter of the estimator")
+    if type(values) not in (list, tuple, np.ndarray):
+        DISTRIBUTION.check(values, scope)
+        _check_drawn(name, specs, scope)
+        return 1
+    if type(values) is np.ndarray and values.ndim != 1:
+        raise SpecError("is an array of several dimensions")
+    scope.audit.look(len(values) * len(specs))
+    for index, value in enumerate(values):
+        for spec in specs:
+            try:
+                spec.check(value, Scope(scope.library, scope.audit))
+            except SpecError as error:
+                raise error.below(f"[{index}]") from None
+    return len(values)
+
+
+def _check_drawn(name: str, specs: list[Spec], scope: Scope) -> None:
+    if name.rpartition("__")[2] in _COUNTED or not specs:
+        raise SpecError("is no parameter that may be any number")
+    if not all(any(_fits(spec, number, scope) for number in _NUMBERS) for spec in specs):
+        raise SpecError("is no parameter that is a number")
+
+
+def _fits(spec: Spec, value: Any, scope: Scope) -> bool:
+    try:
+        spec.check(value, Scope(scope.library, scope.audit))
+    except SpecError:
+        return False
+    return True
+
+
+def _specs(estimator: Any, name: str, grids: list[Grid], scope: Scope) -> Iterator[Spec]:
+    """What a parameter may be, in each of the objects that may have it."""
+    *path, last = name.split("__")
+    if len(path) > _DEPTH:
+        raise SpecError("is a parameter too deep inside")
+    for owner in _at(estimator, path, grids, scope):
+        found = _params(owner, scope).get(last)
+        if found is not None:
+            yield found
+        elif _step(owner, last) is not None:
+            yield _STEP
+
+
+def _at(estimator: Any, path: list[str], grids: list[Grid], scope: Scope) -> list[Any]:
+    """The objects that may stand at a path: those of the estimator, and those of the grids."""
+    if not path:
+        return [estimator]
+    found = []
+    for owner in _at(estimator, path[:-1], grids, scope):
+        child = _own(owner, scope).get(path[-1], _step(owner, path[-1]))
+        found.append(child)
+    name = "__".join(path)
+    for grid in grids:
+        if type(grid.get(name)) in (list, tuple, np.ndarray):
+            found.extend(grid[name])
+    unique = {id(one): one for one in found}
+    known = [one for one in unique.values() if _params(one, scope)]
+    scope.audit.look(len(found))
+    return known
+
+
+def _params(owner: Any, scope: Scope) -> Mapping[str, Spec]:
+    entry = scope.library.entry(type(owner))
+    if entry is not None:
+        return entry.schema.params
+    part = scope.library.part(type(owner))
+    return {} if part is None else part.arguments
+
+
+def _own(owner: Any, scope: Scope) -> Mapping[str, Any]:
+    if scope.library.entry(type(owner)) is not None:
+        return {name: value for name, value in vars(owner).items() if name[-1:] != "_"}
+    return scope.arguments(owner)
+
+
+def _step(owner: Any, name: str) -> Any:
+    """A step, transformer or estimator of a list with names."""
+    state = vars(owner) if hasattr(owner, "__dict__") else {}
+    for key in _STEPS:
+        steps = state.get(key)
+        if type(steps) in (list, tuple):
+            for step in steps:
+                if type(step) in (list, tuple) and len(step) > 1 and step[0] == name:
+                    return step[1]
+    return None
+
+
+def _check_together(estimator: Any, grid: Grid, grids: list[Grid], scope: Scope) -> None:
+    """Keywords are keywords of something: try them with all that may be set beside them."""
+    for name, values in grid.items():
+        if type(values) not in (list, tuple) or not any(type(one) is dict for one in values):
+            continue
+        head, _, last = name.rpartition("__")
+        beside = {
+            other.rpartition("__")[2]: list(items)
+            for other, items in grid.items()
+            if other != name
+            and other.rpartition("__")[0] == head
+            and type(items) in (list, tuple, np.ndarray)
+        }
+        for owner in _at(estimator, head.split("__") if head else [], grids, scope):
+            entry = scope.library.entry(type(owner))
+            if entry is None:
+                continue
+            state = {key: one for key, one in vars(owner).items() if key in entry.schema.params}
+            trials = [{}, *({key: one} for key, items in beside.items() for one in items)]
+            scope.audit.look(len(trials) * len(values))
+            for trial in trials:
+                for value in values:
+                    for rule in entry.schema.rules:
+                        rule({**state, **trial, last: value}, scope)

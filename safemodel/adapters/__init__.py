@@ -60,6 +60,7 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "category_encoders": "sklearn",
     "imblearn": "sklearn",
     "lightgbm": "sklearn",
+    "lightgbm": "sklearn",
     "onnx": "onnx",
     "safemodel.adapters.onnx.files": "onnx",  # a class of ours that names a file
     "pandas": "sklearn",
@@ -133,7 +134,7 @@ def save(
     if twice:
         raise UsageError(f"the adapter makes a member {twice[0]} itself")
     contents = Contents(
-        framework=adapter.FRAMEWORK,
+        framework=saved.framework or adapter.FRAMEWORK,
         adapter=Adapter(name, adapter.VERSION),
         libraries=saved.libraries,
         architecture=saved.architecture,

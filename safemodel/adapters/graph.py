@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,7 +57,10 @@ CONSTANTS: Final[Mapping[str, object]] = {"Ellipsis": ..., "NotImplemented": Not
 # Python types that models hold as values (the `dtype=` of an encoder), written {"type": name}.
 PLAIN_TYPES: Final[Mapping[str, type]] = {
     kind.__name__: kind
-    for kind in (bool, int, float, complex, str, bytes, object, list, tuple, dict, set, frozenset)
+    for kind in (
+        *(bool, int, float, complex, str, bytes, object),
+        *(list, tuple, dict, set, frozenset, OrderedDict),
+    )
 }
 
 _QUIET_NAN: Final = 0x7FF8000000000000

@@ -28,6 +28,7 @@ class Saved:
     libraries: Mapping[str, str]
     training_state: JsonValue = None
     members: Mapping[str, Payload] = field(default_factory=dict)
+    framework: str | None = None  # where it is not the adapter's
     notices: tuple[str, ...] = ()
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 NAME: Final = "sklearn"
 VERSION: Final = 1
 FRAMEWORK: Final = "scikit-learn"
+# Models of these are none of scikit-learn's, by the root package of their class.
+_FRAMEWORKS: Final = {name: name for name in ("catboost", "lightgbm", "xgboost")}
 
 _HANDLERS: Final = {
     **base.HANDLERS,
@@ -51,7 +53,13 @@ def save(obj: object) -> Saved:
     encoded, packages = encode_model(obj, INSTALLED)
     versions = {name: sys.modules[name].__version__ for name in packages if name in sys.modules}
     architecture: JsonValue = {"graph": encoded.graph}
-    return Saved(architecture, encoded.tensors, named(versions), notices=own.notices(architecture))
+    return Saved(
+        architecture,
+        encoded.tensors,
+        named(versions),
+        framework=_FRAMEWORKS.get(type(obj).__module__.partition(".")[0]),
+        notices=own.notices(architecture),
+    )
 
 
 def encode_model(obj: object, library: Library) -> tuple[EncodedGraph, frozenset[str]]:

@@ -92,7 +92,10 @@ class Labels:
         return "an array of labels with one dimension"
 
 
-FEATURE_NAMES: Final = Distinct(Objects(Text(), ("features",)))
+# LightGBM's estimators, and searches over them, have an array of strings
+FEATURE_NAMES: Final = Distinct(
+    Either((Objects(Text(), ("features",)), Array("U", ("features",))))
+)
 FITTED: Final[Attributes] = {
     "n_features_in_": Int(0, MAX_FEATURES, "features"),
     "feature_names_in_?": FEATURE_NAMES,

@@ -60,13 +60,13 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "category_encoders": "sklearn",
     "imblearn": "sklearn",
     "lightgbm": "sklearn",
-    "lightgbm": "sklearn",
     "onnx": "onnx",
     "safemodel.adapters.onnx.files": "onnx",  # a class of ours that names a file
     "pandas": "sklearn",
     "scipy": "sklearn",
     "sklearn": "sklearn",
     "torch": "torch",
+    "xgboost": "sklearn",
 }
 _PREFERENCE: Final = ("sklearn", "onnx", "torch", "numpy")
 

@@ -15,6 +15,8 @@ __version__ = "0.1.0"
 __all__ = [
     "save",
     "load",
+    "load_architecture",
+    "load_weights",
     "OnnxFile",
     "onnx_session",
     "open",
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from safemodel import guard as guard
     from safemodel.adapters import load as load
     from safemodel.adapters import save as save
+    from safemodel.adapters.apart import load_architecture as load_architecture
+    from safemodel.adapters.apart import load_weights as load_weights
     from safemodel.adapters.onnx.files import OnnxFile as OnnxFile
     from safemodel.adapters.onnx.session import onnx_session as onnx_session
     from safemodel.adapters.protocol import LoadReport as LoadReport
@@ -66,6 +70,8 @@ if TYPE_CHECKING:
 _WHERE = {
     "save": ("safemodel.adapters", "save"),
     "load": ("safemodel.adapters", "load"),
+    "load_architecture": ("safemodel.adapters.apart", "load_architecture"),
+    "load_weights": ("safemodel.adapters.apart", "load_weights"),
     "OnnxFile": ("safemodel.adapters.onnx.files", "OnnxFile"),
     "onnx_session": ("safemodel.adapters.onnx.session", "onnx_session"),
     "LoadReport": ("safemodel.adapters.protocol", "LoadReport"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -95,6 +95,7 @@ def save(
     note: str | None = None,
     digest: str = "blake3",
     members: Mapping[str, Payload] | None = None,
+    weights: bool = True,
 ) -> str:
     """Save a model or the state of one, signed, and return the bundle digest.
 
@@ -112,6 +113,8 @@ def save(
         note: a remark that is signed with it.
         digest: the algorithm of the chunk digests, `"blake3"` or `"sha256"`.
         members: further files to put into the bundle, by name.
+        weights: False saves the architecture alone: the parameters of an estimator, without what
+            fitting added.
 
     Raises:
         UnsavableError: part of the object can't be represented; `place` is its path.
@@ -127,6 +130,8 @@ def save(
     from safemodel.format.manifest import Adapter
 
     checked = metadata_format.make(metadata or {})
+    if not weights:
+        obj = unfitted(obj)
     name = _choose(obj)
     adapter = _import(name)
     saved = adapter.save(obj)
@@ -241,6 +246,22 @@ def _import(name: str) -> AdapterModule:
             f"{error.name} is not installed", hint=f"pip install 'safemodel[{entry.extra}]'"
         ) from error
     return module
+
+
+def unfitted(model: object) -> object:
+    """Return a model with its architecture alone.
+
+    Raises:
+        UsageError: there is no such thing for what its adapter saves.
+    """
+    adapter = _import(_choose(model))
+    make: Callable[[object], object] | None = getattr(adapter, "unfitted", None)
+    if make is None:
+        raise UsageError(
+            f"what the adapter {adapter.NAME} saves has no architecture apart from its weights",
+            hint="this is for estimators of scikit-learn",
+        )
+    return make(model)
 
 
 def _choose(obj: object) -> str:

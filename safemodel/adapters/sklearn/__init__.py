@@ -17,7 +17,7 @@ import numpy as np
 from safemodel.adapters import numpy as base
 from safemodel.adapters.graph_encode import EncodedGraph, encode
 from safemodel.adapters.protocol import Saved
-from safemodel.adapters.sklearn import containers, frames_build, own, words
+from safemodel.adapters.sklearn import containers, frames_build, halves, own, words
 from safemodel.adapters.sklearn.library import DISTRIBUTIONS, INSTALLED, Library
 from safemodel.adapters.sklearn.loading import Loading
 from safemodel.adapters.sklearn.nesting import check_nesting
@@ -95,7 +95,7 @@ def load(
     allow: Sequence[str] = (),
     strict: bool = True,
 ) -> object:
-    """Rebuild the estimator.
+    """Rebuild the estimator, or put what fitting added to it into `into` and return a LoadReport.
 
     `allow` may hold patterns that may be slow: `"token_pattern:..."` for those of text
     vectorizers, `"column_pattern:..."` for those of column selectors.
@@ -105,8 +105,6 @@ def load(
             class without a schema.
         NotAllowedError: a pattern that only the caller can allow; the hint says what to write.
     """
-    if into is not None:
-        raise UsageError("into= has no meaning for scikit-learn", hint="load without into=")
     if device not in (None, "cpu"):
         raise UsageError(f"scikit-learn has no device {device!r}")
     architecture = bundle.manifest.architecture
@@ -126,4 +124,13 @@ def load(
     decoder.read()
     model = decoder.run()
     loading.finish()
-    return model
+    return model if into is None else halves.put(model, into, strict=strict)
+
+
+def unfitted(model: object) -> object:
+    """Return an estimator with its parameters alone, as `sklearn.base.clone` does.
+
+    Raises:
+        UsageError: it is no estimator.
+    """
+    return halves.unfitted(model)

@@ -1,0 +1,51 @@
+"""Architecture and weights apart: `load_architecture` and `load_weights`.
+
+Both verify and load like `load`; which models have two halves, their adapter says. Implements
+docs/sklearn.md, "Architecture and weights apart".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from safemodel import adapters
+from safemodel.errors import UsageError
+
+if TYPE_CHECKING:
+    from safemodel.adapters.protocol import LoadReport
+    from safemodel.bundle.opening import Source
+
+
+def load_architecture(source: Source, **options: Any) -> Any:
+    """Verify a bundle and give back the model in it without what training gave it.
+
+    An estimator of scikit-learn comes back as `sklearn.base.clone` makes it: with its parameters,
+    not fitted. `options` are those of `load`, but for `into`.
+
+    Raises:
+        UsageError: the model has no architecture apart from its weights, or an argument makes no
+            sense.
+        SafemodelError: whatever `load` raises.
+    """
+    if "into" in options:
+        raise UsageError(
+            "an architecture is not put into an object", hint="use safemodel.load_weights()"
+        )
+    return adapters.unfitted(adapters.load(source, **options))
+
+
+def load_weights(source: Source, *, into: object, **options: Any) -> LoadReport:
+    """Verify a bundle and put what training gave the model in it into `into`; return a report.
+
+    `into` must be of the same classes with equal parameters; `n_jobs`, `verbose`, `random_state`
+    and `warm_start` may differ. With `strict=False` others may differ too, and the report says
+    which. `options` are those of `load`.
+
+    Raises:
+        StateMismatchError: it does not fit; `into` is unchanged.
+        SafemodelError: whatever `load` raises.
+    """
+    if into is None:
+        raise UsageError("into= must be the model that the weights are for")
+    report: LoadReport = adapters.load(source, into=into, **options)
+    return report

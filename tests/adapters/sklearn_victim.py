@@ -41,6 +41,8 @@ WATCHED = (
     *("open", "exec", "import", "os.", "subprocess", "socket", "shutil", "ctypes", "pty"),
     *("webbrowser", "urllib", "ftplib", "smtplib", "tempfile", "pickle.find_class"),
 )
+# How Python's half of a library hands memory to its other half
+BUFFERS = ("ctypes.create_string_buffer", "ctypes.addressof", "ctypes.dlsym", "ctypes.string_at")
 # Libraries read their own files late, and look at the machine
 HARMLESS = (sys.prefix, sys.base_prefix, "/proc/", "/sys/", str(HERE.parents[2] / "safemodel"))
 
@@ -54,7 +56,7 @@ class Watch:
         sys.addaudithook(self.hook)
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.armed or not event.startswith(WATCHED):
+        if not self.armed or not event.startswith(WATCHED) or event in BUFFERS:
             return
         if event == "open" and not _writes(arguments):
             path = str(arguments[0])
@@ -77,6 +79,8 @@ KNOWN = {
     "polars",
     "joblib",
     "threadpoolctl",
+    "lightgbm",
+    "narwhals",
     "safemodel",
 } | {*sys.stdlib_module_names}
 

@@ -95,7 +95,12 @@ METHODS = (
     "decision_path",
     "inverse_transform",
     "get_feature_names_out",
+    "inplace_predict",
+    "get_dump",
+    "save_raw",
+    "save_config",
 )
+_ALONE = ("get_feature_names_out", "get_dump", "save_raw", "save_config")
 
 
 def outputs(model: Any, data: Any) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def outputs(model: Any, data: Any) -> dict[str, Any]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                if name == "get_feature_names_out":
+                if name in _ALONE:
                     found[name] = method()
                 elif name == "inverse_transform":
                     found[name] = method(model.transform(data))

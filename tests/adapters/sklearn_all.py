@@ -11,6 +11,7 @@ from . import (
 )
 from . import sklearn_boosting_cases  # noqa: F401
 from . import sklearn_lightgbm_cases  # noqa: F401
+from . import sklearn_xgboost_cases  # noqa: F401
 from .sklearn_cases import CASES, Case, Fitted, outputs
 
 __all__ = ["CASES", "Case", "Fitted", "outputs"]

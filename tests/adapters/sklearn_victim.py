@@ -81,6 +81,7 @@ KNOWN = {
     "threadpoolctl",
     "lightgbm",
     "narwhals",
+    "xgboost",
     "safemodel",
 } | {*sys.stdlib_module_names}
 

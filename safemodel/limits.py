@@ -78,5 +78,6 @@ MAX_ONNX_GRAPH: Final = 2**31 - 1  # bytes of graph.onnx: protobuf has no longer
 MAX_ONNX_FIELDS: Final = 8_000_000
 MAX_ONNX_DEPTH: Final = 64  # messages in one another; a subgraph takes three, and parsers take 100
 MAX_ONNX_CALLS: Final = 64  # functions that call one another
+MAX_ONNX_TREE: Final = 4_096  # depth of a decision tree: ONNX Runtime recurses
 MAX_ONNX_NODES: Final = 1_000_000  # nodes when every call of a function is replaced by its body
 MAX_ONNX_SPARSE: Final = 1 * GIB  # bytes that a sparse tensor takes when it is made dense

@@ -111,6 +111,9 @@ def _make(source: Draft, others: tuple[TensorSpec, ...], prefix: str) -> Made:
     for tensor in _tensors(model):
         if id(tensor) not in taken:
             _inline(tensor, source.folder)
+    for owner in (model, *model.all("functions")):
+        _once(owner, "opset_import")
+    _once(model, "metadata_props")
     _fill_in(model)
     specs = [spec for spec, _, _ in pieces.values()]
     for name, place in _layout([*specs, *others]).items():
@@ -225,6 +228,13 @@ def _tensors(message: Message) -> Iterator[Message]:
         for item in value if type(value) is list else (value,):
             if type(item) is Message:
                 yield from _tensors(item)
+
+
+def _once(owner: Message, name: str) -> None:
+    """Leave out entries that only repeat another, as converters write them."""
+    if name in owner:
+        found = {tuple(sorted(entry.values.items())): entry for entry in owner.all(name)}
+        owner.values[name] = list(found.values())
 
 
 def _fill_in(message: Message) -> None:

@@ -51,13 +51,13 @@ def _merging() -> None:
     fit("graph", cluster.AgglomerativeClustering, X, connectivity=NEAR, compute_full_tree=True)
     for name in ("median", "max"):
         fit(name, cluster.FeatureAgglomeration, X, n_clusters=3, pooling_func=getattr(np, name))
-    for name, data in (("plain", X), ("frame", FRAME), ("float32", X32)):
+    for name, data in (("plain", X[:14]), ("frame", FRAME[:14]), ("float32", X32[:14])):
         fit(name, cluster.Birch, data, threshold=0.3, branching_factor=4, again="partial")
-    fit("sparse", cluster.Birch, XSA, threshold=0.3, branching_factor=3, n_clusters=None,
+    fit("sparse", cluster.Birch, XSA[:11], threshold=0.3, branching_factor=3, n_clusters=None,
         again="partial")  # fmt: skip
-    fit("wide", cluster.Birch, X, threshold=50, compute_labels=False, again="partial")
+    fit("wide", cluster.Birch, X[:9], threshold=50, compute_labels=False, again="partial")
     nested = cluster.KMeans(2, random_state=0, n_init=1)
-    fit("kmeans", cluster.Birch, X, threshold=0.6, n_clusters=nested, again="partial")
+    fit("kmeans", cluster.Birch, X[:9], threshold=0.6, n_clusters=nested, again="partial")
     fit("unfitted", cluster.Birch, X, unfitted=True)
 
 
@@ -100,11 +100,12 @@ def _spectral() -> None:
     fit("precomputed", cluster.SpectralClustering, similar, affinity="precomputed",
         assign_labels="cluster_qr", random_state=_seed)  # fmt: skip
     positive = {"plain": XPOS, "sparse": sp.csr_matrix(XPOS)}
+    few = {"n_components": 3, "n_best": 2, "n_init": 1}
     for name, data in positive.items():
         fit(name, cluster.SpectralCoclustering, data, n_clusters=2, random_state=0)
-        fit(name, cluster.SpectralBiclustering, data, n_clusters=2, random_state=0)
+        fit(name, cluster.SpectralBiclustering, data, n_clusters=2, random_state=0, **few)
     fit("log", cluster.SpectralBiclustering, XPOS, n_clusters=(3, 2), method="log",
-        mini_batch=True, random_state=_seed)  # fmt: skip
+        mini_batch=True, random_state=_seed, **few)  # fmt: skip
 
 
 for _register in (_means, _merging, _density, _spectral):

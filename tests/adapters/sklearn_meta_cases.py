@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -28,8 +29,13 @@ from sklearn import (
     tree,
 )
 from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer  # noqa: F401
+from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._split import _CVIterableWrapper
 from sklearn.utils import Bunch
+
+from safemodel.adapters.sklearn.distributions import CONTINUOUS, DISCRETE
+from safemodel.adapters.sklearn.parts import Function
+from safemodel.adapters.sklearn.tables import FUNCTIONS as LISTED
 
 from .sklearn_cases import (
     CATFRAME,
@@ -315,6 +321,99 @@ def _searches() -> None:
     fit("prefit", tuned, X, Y2, estimator=prefit, cv="prefit", refit=False)
 
 
+def scorers() -> dict[str, Any]:
+    """A scorer of each listed metric, and one of several."""
+    beta = {"beta": 0.5}
+    found: dict[str, Any] = {
+        function.name: metrics.make_scorer(
+            _live(function),
+            greater_is_better=function.name.endswith("score"),
+            **(beta if function.name == "fbeta_score" else {}),
+        )
+        for function in LISTED.values()
+        if "metric" in function.roles
+    }
+    several = {name: found[name] for name in ("accuracy_score", "recall_score")}
+    found["several"] = _MultimetricScorer(scorers=several, raise_exc=False)
+    found["passed"] = metrics.check_scoring(lm.Ridge(), None)
+    found["named"] = [metrics.get_scorer(name) for name in metrics.get_scorer_names()]
+    return found
+
+
+def splitters() -> dict[str, Any]:
+    """A splitter of each class."""
+    ms, state = model_selection, np.random.RandomState(5)
+    return {
+        **{name: make() for name, make in _splitters().items()},
+        "stratified": ms.StratifiedKFold(3, shuffle=True, random_state=state),
+        "grouped": ms.GroupKFold(3, shuffle=True, random_state=state),
+        "both": ms.StratifiedGroupKFold(3, shuffle=True, random_state=1),
+        "drawn": ms.StratifiedShuffleSplit(2, train_size=20, test_size=0.25, random_state=state),
+        "houses": ms.GroupShuffleSplit(2, random_state=0),
+        "again": ms.RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=state),
+        "two": ms.LeavePOut(2),
+        "house": ms.LeaveOneGroupOut(),
+        "streets": ms.LeavePGroupsOut(2),
+    }
+
+
+SHAPES: dict[str, tuple[float, ...]] = {
+    "beta": (1.5, 2),
+    "chi2": (3,),
+    "gamma": (2.5,),
+    "invgamma": (3,),
+    "lognorm": (0.5,),
+    "pareto": (2.5,),
+    "loguniform": (1e-3, 10),
+    "reciprocal": (0.1, 2.0),
+    "t": (4,),
+    "triang": (0.25,),
+    "truncnorm": (-1, 2),
+    "weibull_min": (1.5,),
+    "bernoulli": (0.4,),
+    "binom": (5, 0.3),
+    "geom": (0.4,),
+    "poisson": (3.5,),
+    "randint": (1, 9),
+}
+
+
+def distributions() -> dict[str, Any]:
+    """Each listed family, frozen in several ways, and as it is."""
+    names = [name for table in (CONTINUOUS, DISCRETE) for some in table.values() for name in some]
+    found = {name: getattr(st, name)(*SHAPES.get(name, ())) for name in names}
+    found.update({f"family_{name}": getattr(st, name) for name in names})
+    found["shifted"] = st.uniform(loc=2, scale=np.float64(3))
+    found["named"] = st.gamma(a=2, scale=0.5)
+    found["numbers"] = st.randint(low=np.int64(2), high=7)
+    return found
+
+
+def _functions() -> Fitted:
+    keywords = {"clip": {"a_min": -1, "a_max": 1}, "round": {"decimals": 1}}
+    function = preprocessing.FunctionTransformer
+    model = pipeline.FeatureUnion(
+        [
+            (one.qualified, function(_live(one), kw_args=keywords.get(one.name)))
+            for one in LISTED.values()
+            if "transform" in one.roles
+        ]
+    )
+    return Fitted(model.fit(X), X, functools.partial(_train, None, X, None))
+
+
+def _live(function: Function) -> Any:
+    return getattr(importlib.import_module(function.module), function.name)
+
+
+def _framed() -> Fitted:
+    model = pipeline.FeatureUnion(
+        [("scale", preprocessing.StandardScaler()), ("best", feature_selection.SelectKBest(k=2))]
+    )
+    model.set_output(transform="pandas").fit(FRAME, Y3).transform(FRAME)
+    return Fitted(model, FRAME, functools.partial(_train, None, FRAME, Y3))
+
+
 def _splitters() -> dict[str, Callable[[], Any]]:
     ms = model_selection
     folds = [(np.arange(30), np.arange(30, N)), (list(range(20, N)), list(range(20)))]
@@ -342,6 +441,11 @@ def _between() -> None:
     fit("partial", preprocessing.FunctionTransformer, X, func=clip, kw_args={"a_max": 0.5})
     add("Pipeline-routed", _routed)
     add("Bunch-models", _bunch)
+    add("Bunch-scorers", lambda: Fitted(Bunch(**scorers()), X))
+    add("Bunch-splitters", lambda: Fitted(Bunch(**splitters()), X))
+    add("Bunch-distributions", lambda: Fitted(Bunch(**distributions()), X))
+    add("FeatureUnion-functions", _functions)
+    add("FeatureUnion-frames", _framed)
     add("Pipeline-many", _everything)
     add("ColumnTransformer-routed", _columns)
     add("ColumnTransformer-polars", _polars)

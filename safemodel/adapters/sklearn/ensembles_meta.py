@@ -201,7 +201,7 @@ def _stacked(state: Mapping[str, Any], scope: Scope) -> None:
         encoders = state["_label_encoder"]
         encoders = encoders if isinstance(encoders, list) else [encoders]
         classes = state["classes_"] if isinstance(state["classes_"], list) else [state["classes_"]]
-        known = [vars(one).get("classes_") for one in encoders]
+        known: list[Any] = [vars(one).get("classes_") for one in encoders]
         if [np.shape(one) for one in known] != [np.shape(one) for one in classes]:
             raise SpecError("does not fit classes_", "._label_encoder")
 

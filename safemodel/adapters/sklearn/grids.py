@@ -8,12 +8,17 @@ schemas of all of them. Implements "State schemas" of docs/sklearn.md.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
+from safemodel.adapters.sklearn.containers import Anything
 from safemodel.adapters.sklearn.distributions import DISTRIBUTION
+from safemodel.adapters.sklearn.parts import PARTIAL
+from safemodel.adapters.sklearn.schema import Schema
 from safemodel.adapters.sklearn.scope import Scope, SpecError
 from safemodel.adapters.sklearn.spec import Estimator, Spec, either, one_of
 
@@ -23,6 +28,9 @@ _NUMBERS: Final = (1, 0.5, 2, 10, -1)
 _COUNTED: Final = frozenset({"n_jobs", "verbose"})  # a distribution may draw any number
 _MOST_CANDIDATES: Final = 1_000_000
 _DEPTH: Final = 16
+_MOST_TRIALS: Final = 10_000
+_NONE: Final = object()
+_LISTS: Final = frozenset({list, tuple, np.ndarray})
 
 Grid = Mapping[str, Any]
 
@@ -63,7 +71,7 @@ def _check_values(estimator: Any, name: str, values: Any, grids: list[Grid], sco
     specs = list(_specs(estimator, name, grids, scope))
     if not specs:
         raise SpecError("is no parameter of the estimator")
-    if type(values) not in (list, tuple, np.ndarray):
+    if type(values) not in _LISTS:
         DISTRIBUTION.check(values, scope)
         _check_drawn(name, specs, scope)
         return 1
@@ -103,8 +111,10 @@ def _specs(estimator: Any, name: str, grids: list[Grid], scope: Scope) -> Iterat
         found = _params(owner, scope).get(last)
         if found is not None:
             yield found
-        elif _step(owner, last) is not None:
+        elif _step(owner, last) is not _NONE:
             yield _STEP
+        elif scope.is_own(owner):
+            yield Anything()
 
 
 def _at(estimator: Any, path: list[str], grids: list[Grid], scope: Scope) -> list[Any]:
@@ -113,65 +123,88 @@ def _at(estimator: Any, path: list[str], grids: list[Grid], scope: Scope) -> lis
         return [estimator]
     found = []
     for owner in _at(estimator, path[:-1], grids, scope):
-        child = _own(owner, scope).get(path[-1], _step(owner, path[-1]))
+        child = _values_of(owner, scope).get(path[-1])
+        child = _step(owner, path[-1]) if child is None else child
         found.append(child)
     name = "__".join(path)
     for grid in grids:
-        if type(grid.get(name)) in (list, tuple, np.ndarray):
+        if type(grid.get(name)) in _LISTS:
             found.extend(grid[name])
     unique = {id(one): one for one in found}
-    known = [one for one in unique.values() if _params(one, scope)]
+    known = [one for one in unique.values() if _params(one, scope) or scope.is_own(one)]
     scope.audit.look(len(found))
     return known
 
 
-def _params(owner: Any, scope: Scope) -> Mapping[str, Spec]:
+def _schema(owner: Any, scope: Scope) -> Schema | None:
+    """The schema of an object, or the one that an own class is derived from."""
     entry = scope.library.entry(type(owner))
-    if entry is not None:
-        return entry.schema.params
+    if entry is None and (own := scope.library.own(owner)) is not None:
+        entry = own.base
+    return None if entry is None else entry.schema
+
+
+def _params(owner: Any, scope: Scope) -> Mapping[str, Spec]:
+    if (schema := _schema(owner, scope)) is not None:
+        return schema.params
     part = scope.library.part(type(owner))
     return {} if part is None else part.arguments
 
 
-def _own(owner: Any, scope: Scope) -> Mapping[str, Any]:
-    if scope.library.entry(type(owner)) is not None:
-        return {name: value for name, value in vars(owner).items() if name[-1:] != "_"}
-    return scope.arguments(owner)
+def _values_of(owner: Any, scope: Scope) -> Mapping[str, Any]:
+    if scope.library.part(type(owner)) is not None:
+        return scope.arguments(owner)
+    return {name: value for name, value in vars(owner).items() if name[-1:] != "_"}
 
 
 def _step(owner: Any, name: str) -> Any:
-    """A step, transformer or estimator of a list with names."""
+    """A step, transformer or estimator of a list with names; _NONE if there is none."""
     state = vars(owner) if hasattr(owner, "__dict__") else {}
     for key in _STEPS:
-        steps = state.get(key)
+        steps: Any = state.get(key)
         if type(steps) in (list, tuple):
             for step in steps:
                 if type(step) in (list, tuple) and len(step) > 1 and step[0] == name:
                     return step[1]
-    return None
+    return _NONE
 
 
 def _check_together(estimator: Any, grid: Grid, grids: list[Grid], scope: Scope) -> None:
-    """Keywords are keywords of something: try them with all that may be set beside them."""
+    """Keywords are keywords of something: try them with the functions and names beside them."""
     for name, values in grid.items():
-        if type(values) not in (list, tuple) or not any(type(one) is dict for one in values):
+        if type(values) not in _LISTS or not any(type(one) is dict for one in values):
             continue
         head, _, last = name.rpartition("__")
         beside = {
-            other.rpartition("__")[2]: list(items)
+            other.rpartition("__")[2]: [*items]
             for other, items in grid.items()
-            if other != name
-            and other.rpartition("__")[0] == head
-            and type(items) in (list, tuple, np.ndarray)
+            if other != name and other.rpartition("__")[0] == head and _is_named(items, scope)
         }
+        trials = math.prod(map(len, beside.values())) * len(values)
+        if trials > _MOST_TRIALS:
+            raise SpecError("has keywords for more functions than can be tried", f"[{name!r:.60}]")
+        scope.audit.look(trials)
         for owner in _at(estimator, head.split("__") if head else [], grids, scope):
-            entry = scope.library.entry(type(owner))
-            if entry is None:
+            schema = _schema(owner, scope)
+            if schema is None:
                 continue
-            state = {key: one for key, one in vars(owner).items() if key in entry.schema.params}
-            trials = [{}, *({key: one} for key, items in beside.items() for one in items)]
-            scope.audit.look(len(trials) * len(values))
-            for trial in trials:
-                for value in values:
-                    for rule in entry.schema.rules:
-                        rule({**state, **trial, last: value}, scope)
+            state = {key: one for key, one in vars(owner).items() if key in schema.params}
+            for chosen in itertools.product(*beside.values(), values):
+                trial = {**state, **dict(zip([*beside, last], chosen, strict=True))}
+                for rule in schema.rules:
+                    rule(trial, scope)
+
+
+def _is_named(values: Any, scope: Scope) -> bool:
+    """Whether values are functions, or names of something that takes keywords."""
+    if type(values) not in _LISTS:
+        return False
+    named = (str, np.str_)
+    return any(type(one) in named or _is_function(one, scope) for one in values)
+
+
+def _is_function(value: Any, scope: Scope) -> bool:
+    part = scope.library.part(type(value))
+    if part is not None:
+        return part.qualified == PARTIAL
+    return scope.library.function(value) is not None or scope.is_own_function(value)

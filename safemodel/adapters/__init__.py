@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from safemodel.adapters.protocol import AdapterModule
     from safemodel.bundle.contents import Payload
     from safemodel.bundle.opening import Source
+    from safemodel.bundle.verified import VerifiedBundle
     from safemodel.format.metadata import Metadata
     from safemodel.trust.keys import SigningKey
     from safemodel.trust.policy import TrustLike
@@ -96,6 +97,7 @@ def save(
     digest: str = "blake3",
     members: Mapping[str, Payload] | None = None,
     weights: bool = True,
+    onnx_inputs: object | None = None,
 ) -> str:
     """Save a model or the state of one, signed, and return the bundle digest.
 
@@ -115,6 +117,8 @@ def save(
         members: further files to put into the bundle, by name.
         weights: False saves the architecture alone: the parameters of an estimator, without what
             fitting added.
+        onnx_inputs: inputs of the model, such as rows of its training data: it is stored as ONNX
+            too, if both give the same outputs for them. `onnx_session` opens that form.
 
     Raises:
         UnsavableError: part of the object can't be represented; `place` is its path.
@@ -135,6 +139,10 @@ def save(
     name = _choose(obj)
     adapter = _import(name)
     saved = adapter.save(obj)
+    if onnx_inputs is not None:
+        from safemodel.adapters.onnx import both
+
+        saved = both.add(obj, saved, onnx_inputs)
     twice = sorted(saved.members.keys() & (members or {}).keys())
     if twice:
         raise UsageError(f"the adapter makes a member {twice[0]} itself")
@@ -147,6 +155,7 @@ def save(
         metadata=checked,
         tensors=saved.tensors,
         members={**saved.members, **(members or {})},
+        extra=saved.extra,
     )
     written = write(
         path,
@@ -232,7 +241,17 @@ def load(
                     f"this one knows versions up to {adapter.VERSION}",
                     hint="update safemodel",
                 )
-            return adapter.load(bundle, into=into, device=device, allow=allow, strict=strict)
+            seen = _own_form(bundle)
+            return adapter.load(seen, into=into, device=device, allow=allow, strict=strict)
+
+
+def _own_form(bundle: VerifiedBundle) -> VerifiedBundle:
+    """The bundle as an adapter sees it: without the tensors of a second form, ONNX."""
+    if not bundle.manifest.extra:
+        return bundle
+    from safemodel.adapters.onnx import both
+
+    return both.own_form(bundle)
 
 
 def _import(name: str) -> AdapterModule:

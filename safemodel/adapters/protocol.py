@@ -21,6 +21,7 @@ class Saved:
 
     `libraries` maps the libraries that the object comes from to their versions. The adapter must
     read it back from exactly this, but for `notices`: lines to show to whoever saves it.
+    `extra` has `x-` fields for the manifest.
     """
 
     architecture: JsonValue
@@ -30,6 +31,7 @@ class Saved:
     members: Mapping[str, Payload] = field(default_factory=dict)
     framework: str | None = None  # where it is not the adapter's
     notices: tuple[str, ...] = ()
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,3 +53,4 @@ class Contents:
     metadata: Metadata = field(default_factory=Metadata)
     tensors: tuple[TensorData, ...] = ()
     members: Mapping[str, Payload] = field(default_factory=dict)
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)

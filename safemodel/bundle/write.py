@@ -185,6 +185,7 @@ def _manifest(contents: Contents, files: Mapping[str, FileEntry], digest: str) -
             metadata=contents.metadata,
             files=files,
             algorithm=digest,
+            extra=contents.extra,
         )
     )
 

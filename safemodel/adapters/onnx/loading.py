@@ -97,15 +97,16 @@ def _places(
     return tuple(found)
 
 
-def check_all_used(bundle: VerifiedBundle, opened: Opened) -> None:
-    """Refuse tensors that no initializer stands for.
+def check_all_used(bundle: VerifiedBundle, opened: Opened, prefix: str = "") -> None:
+    """Refuse tensors, of those with a prefix, that no initializer stands for.
 
     Raises:
         ArchitectureError: there is one.
     """
-    unused = bundle.tensors.keys() - {tensor.name for _, tensor in opened.places}
-    if unused:
-        raise ArchitectureError(f"tensor {min(unused)!r:.100} is not used by the graph")
+    used = {tensor.name for _, tensor in opened.places}
+    for name in bundle.tensors:
+        if name.startswith(prefix) and name not in used:
+            raise ArchitectureError(f"tensor {name!r:.100} is not used by the graph")
 
 
 def describe(model: Message, audit: Audit) -> dict[str, JsonValue]:

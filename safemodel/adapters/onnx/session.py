@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from safemodel.adapters.onnx import wire
+from safemodel.adapters.onnx import both, wire
 from safemodel.adapters.onnx.checking import External
 from safemodel.adapters.onnx.loading import Opened, check_all_used, data_of, open_model
 from safemodel.adapters.onnx.varints import varint
@@ -98,15 +98,10 @@ def onnx_session(
         open_bundle(source, trust=trust, name=name, version=version, digest=digest) as bundle,
         locating(path=bundle.path),
     ):
-        opened = open_model(bundle, allow, prefix_of(bundle))
-        if bundle.manifest.adapter is None or bundle.manifest.adapter.name == "onnx":
-            check_all_used(bundle, opened)
+        prefix = both.prefix_of(bundle.manifest)
+        opened = open_model(bundle, allow, prefix)
+        check_all_used(bundle, opened, prefix)
         return _session(runtime, bundle, opened, chosen, session_options)
-
-
-def prefix_of(bundle: VerifiedBundle) -> str:
-    """What the names of the tensors of the ONNX form begin with."""
-    return ""
 
 
 def _check_providers(providers: Sequence[Provider], available: Sequence[str]) -> list[Any]:

@@ -156,7 +156,7 @@ def _create_random_state(node: Node, decoder: Decoder) -> object:
 def _encode_seed_sequence(obj: Any, path: str, encoder: Encoder) -> Node:
     if obj.pool_size > MAX_POOL:
         raise UnsavableError(f"a seed sequence with a pool of {obj.pool_size}", place=path)
-    entropy = obj.entropy
+    entropy = int(obj.entropy) if isinstance(obj.entropy, np.integer) else obj.entropy
     if not isinstance(entropy, (int, type(None))):
         entropy = [int(word) for word in entropy]
     words = entropy if isinstance(entropy, list) else [entropy]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from safemodel.adapters.graph_decode import Builder, Decoder, Node
-from safemodel.adapters.sklearn import containers, own, packed, sparse
+from safemodel.adapters.sklearn import containers, own, packed, predictors, sparse
 from safemodel.adapters.sklearn.library import INSTALLED, Entry, imported
 from safemodel.adapters.sklearn.library import entry as entry_of
 from safemodel.adapters.sklearn.parts import Part, build_part
@@ -47,14 +47,14 @@ class Loading:
                 self._create,
                 self._fill,
                 self._check,
-                fields=frozenset({"class", "state", "trees"}),
+                fields=frozenset({"class", "state", "trees", "predictors"}),
                 required=frozenset({"class", "state"}),
             ),
             "sklearn.own": Builder(
                 self._create_own,
                 self._fill,
                 self._check_own,
-                fields=frozenset({"class", "state", "trees"}),
+                fields=frozenset({"class", "state", "trees", "predictors"}),
                 required=frozenset({"class", "state"}),
             ),
             "sklearn.own_function": Builder(
@@ -133,6 +133,12 @@ class Loading:
             self._adopt(obj, base, decoder)
 
     def _fill_trees(self, state: dict[str, Any], node: Node, decoder: Decoder) -> None:
+        if "predictors" in node:
+            if "_predictors" in state:
+                raise SpecError("is there twice", "._predictors")
+            part = predictors.PREDICTOR
+            kind = imported(part.module, part.name)
+            state["_predictors"] = predictors.decode(node["predictors"], decoder, kind)
         if "trees" not in node:
             return
         if "estimators_" in state:

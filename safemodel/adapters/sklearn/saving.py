@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from safemodel.adapters.graph_encode import Encoder, Node, join, refusal
-from safemodel.adapters.sklearn import containers, frames_encode, packed, sparse, trees
+from safemodel.adapters.sklearn import (
+    containers,
+    frames_encode,
+    packed,
+    predictors,
+    sparse,
+    trees,
+)
 from safemodel.adapters.sklearn.library import INSTALLED, Entry, Library
 from safemodel.adapters.sklearn.own import Own, check_base
 from safemodel.adapters.sklearn.parts import Part
@@ -99,6 +106,10 @@ class Saving:
         if ensemble is not None:
             del state["estimators_"]
             node["trees"] = packed.encode(ensemble, join(path, "estimators_"), encoder)
+        boosted = predictors.pack(state.get("_predictors"), self._library)
+        if boosted is not None:
+            del state["_predictors"]
+            node["predictors"] = predictors.encode(boosted, join(path, "_predictors"), encoder)
         node["state"] = _values(state, path, encoder)
         return node
 

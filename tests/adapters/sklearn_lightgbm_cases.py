@@ -45,12 +45,14 @@ def _fit(
         again = {
             key: value for key, value in given.items() if key in ("group", "categorical_feature")
         }
-        return Fitted(model, data, functools.partial(_continue, data, target, again))
+        return Fitted(model, data, functools.partial(_continue, "partial", data, target, again))
 
     add(f"{cls.__name__}-{name}", make)
 
 
-def _continue(data: Any, target: Any, fitting: dict[str, Any], model: Any) -> Any:
+def _continue(kind: str, data: Any, target: Any, fitting: dict[str, Any], model: Any) -> Any:
+    del kind  # tells the confined child that it may train a little
+    model.n_estimators = min(model.n_estimators, 40)  # training may take as long as it says
     if model.boosting_type == "rf":  # LightGBM has no way to grow a forest further
         return model.fit(data, target, **fitting)
     return model.fit(data, target, init_model=model, **fitting)
@@ -83,8 +85,16 @@ def _wrappers() -> None:
     _fit("ova", classifier, X, Y3, objective="multiclassova")
     _fit("entropy", classifier, X, Y2, objective="cross_entropy")
     _fit("lambda", classifier, X, Y2, objective="cross_entropy_lambda")
-    _fit("categories", classifier, _WIDE, _KINDS, fitting={"categorical_feature": [5]})
-    _fit("frame", classifier, CATFRAME.assign(m=CATFRAME["m"].astype("category")), Y3)
+    fitting = {"categorical_feature": [5]}
+    sets = {"min_data_per_group": 3, "cat_smooth": 1.0}
+    _fit("categories", classifier, _WIDE, _KINDS, fitting=fitting, **sets)
+    _fit(
+        "frame",
+        classifier,
+        CATFRAME.assign(m=CATFRAME["m"].astype("category")),
+        Y3,
+        min_data_per_group=3,
+    )
     _fit("early", classifier, X, Y3, fitting=_early, n_estimators=30, learning_rate=0.5)
     _fit("history", regressor, X, YREG, fitting=lambda: {"eval_X": X, "eval_y": YREG}, metric="l1")
     _fit("plain", lgb.LGBMRanker, _WIDE, (_WIDE[:, 5] % 4).astype(int), fitting={"group": _GROUPS})

@@ -31,6 +31,7 @@ from safemodel.legacy.lightgbm_text import MAX_CLASSES, MAX_FEATURES, MAX_LEAVES
 # LightGBM recurses along paths, and makes memory of their length squared for contributions
 MAX_DEPTH: Final = 2000
 _LOOKS: Final = 12
+_SMALLEST: Final = np.finfo(np.float64).smallest_normal
 _CATEGORICAL, _MISSING, _LARGEST_TYPE = 1, 3, 15
 _POSITIVE: Final = r"[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?"
 _OBJECTIVE: Final = re.compile(
@@ -212,6 +213,9 @@ def _check_linear(model: Mapping[str, Any], features: int) -> None:
     for name in COEFFICIENTS:
         if len(model[name]) != counts.sum():
             raise SpecError("has not as many items as are counted", f".{name}")
+    for name in ("leaf_const", "leaf_coeff"):
+        if (np.abs(model[name][model[name] != 0]) < _SMALLEST).any():  # it aborted
+            raise SpecError("has a number too small for LightGBM to read", f".{name}")
     used = model["leaf_features"]
     if len(used) and not (used.min() >= 0 and used.max() < features):
         raise SpecError("has a feature that does not exist", ".leaf_features")

@@ -143,6 +143,7 @@ def _specs() -> dict[str, Spec]:
         ("num_class=num_classes", optional(Int(1, _MAX_CLASSES))),
         ("num_machines=num_machine", optional(Int(1, 1))),
         ("tree_learner=tree,tree_type,tree_learner_type", one_of(None, "serial")),
+        ("task=task_type", one_of(None, "train")),
         ("save_binary=is_save_binary,is_save_binary_file", one_of(None, False)),
         # Without its look at the shape LightGBM reads beyond the rows that it predicts for
         ("predict_disable_shape_check", one_of(None, False)),

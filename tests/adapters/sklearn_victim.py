@@ -42,9 +42,10 @@ WATCHED = (
     *("webbrowser", "urllib", "ftplib", "smtplib", "tempfile", "pickle.find_class"),
 )
 # How Python's half of a library hands memory to its other half
-BUFFERS = ("ctypes.create_string_buffer", "ctypes.addressof", "ctypes.dlsym", "ctypes.string_at")
-# How Python hands memory to a library that is loaded already
-FOREIGN = ("ctypes.cdata", "ctypes.addressof", "ctypes.string_at", "ctypes.create_string_buffer")
+BUFFERS = (
+    *("ctypes.create_string_buffer", "ctypes.addressof", "ctypes.dlsym", "ctypes.string_at"),
+    *("ctypes.cdata", "ctypes.cdata/buffer"),
+)
 # Libraries read their own files late, and look at the machine
 HARMLESS = (sys.prefix, sys.base_prefix, "/proc/", "/sys/", str(HERE.parents[2] / "safemodel"))
 

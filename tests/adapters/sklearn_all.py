@@ -10,6 +10,7 @@ from . import (
     sklearn_svm_cases,  # noqa: F401
 )
 from . import sklearn_boosting_cases  # noqa: F401
+from . import sklearn_gaussian_cases  # noqa: F401
 from . import sklearn_histogram_cases  # noqa: F401
 from . import sklearn_lightgbm_cases  # noqa: F401
 from . import sklearn_xgboost_cases  # noqa: F401

@@ -13,7 +13,8 @@ from safemodel.adapters.graph import references
 from safemodel.adapters.graph_decode import Node
 from safemodel.errors import ArchitectureError
 
-_ESTIMATORS: Final = frozenset({"sklearn.estimator", "sklearn.own"})
+# Kernels nest as estimators do, and are parts
+_ESTIMATORS: Final = frozenset({"sklearn.estimator", "sklearn.own", "sklearn.part"})
 # It asks the estimator that it is given, and never the one that it was made for: often its owner
 _NOT_ASKED: Final = "sklearn.metrics._scorer._PassthroughScorer"
 _FREE: Final = 1_000

@@ -48,10 +48,11 @@ def add(obj: object, saved: Saved, inputs: object) -> Saved:
         source = draft(exported.file)
         exporting.strip(source.model)
         made = make(source, [tensor.spec for tensor in saved.tensors], prefix)
+    compared: list[JsonValue] = [*outputs]
     record: dict[str, JsonValue] = {
         **describe(made.model, made.audit),
         "prefix": prefix,
-        "compared": list[Any](outputs),
+        "compared": compared,
         "relative": str(exporting.RELATIVE),
         "absolute": str(exporting.ABSOLUTE),
     }

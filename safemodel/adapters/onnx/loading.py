@@ -116,7 +116,8 @@ def describe(model: Message, audit: Audit) -> dict[str, JsonValue]:
     }
     described: dict[str, JsonValue] = {"ir_version": model.get("ir_version"), "opsets": opsets}
     if audit.domains:
-        described["custom"] = list[JsonValue](sorted(audit.domains))
+        custom: list[JsonValue] = [*sorted(audit.domains)]
+        described["custom"] = custom
     return described
 
 

@@ -14,6 +14,7 @@ from safemodel import limits
 from safemodel.adapters.onnx import tensors, wire
 from safemodel.adapters.onnx.checking import VALUES, Audit
 from safemodel.adapters.onnx.files import ModelFolder, OnnxFile
+from safemodel.adapters.onnx.hoisting import hoist
 from safemodel.adapters.onnx.wire import Message
 from safemodel.bundle.contents import TensorData
 from safemodel.errors import ArchitectureError, LegacyError, LimitError, UnsavableError
@@ -96,6 +97,7 @@ def _make(source: Draft, others: tuple[TensorSpec, ...], prefix: str) -> Made:
     graph = model.get("graph")
     if graph is None:
         raise ArchitectureError("a model without a graph")
+    hoist(model)
     initializers = graph.all("initializer")
     pieces: dict[str, tuple[TensorSpec, Pieces, Message]] = {}
     stored = stored_names(initializer.get("name", "") for initializer in initializers)

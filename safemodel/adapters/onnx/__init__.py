@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from safemodel.adapters.onnx.checking import Audit
 from safemodel.adapters.onnx.files import OnnxFile
-from safemodel.adapters.onnx.loading import check_all_used, data_of, describe, open_model
+from safemodel.adapters.onnx.loading import BOOL, check_all_used, data_of, describe, open_model
 from safemodel.adapters.onnx.operators import permit
 from safemodel.adapters.onnx.saving import GRAPH, MEDIA_TYPE, draft, make
 from safemodel.adapters.protocol import Saved
@@ -95,6 +95,9 @@ def load(
             f"{error.name} is not installed", hint="pip install 'safemodel[onnx]'"
         ) from error
 
+    for place in opened.places:
+        if place[1].dtype == BOOL:
+            data_of(bundle, place)  # all that can be refused is refused before anything is built
     numbers = {
         initializer.get("name"): number
         for number, initializer in enumerate(opened.model.get("graph").all("initializer"))

@@ -25,6 +25,7 @@ from safemodel.adapters.sklearn.spec import (
     Map,
     Seq,
     Spec,
+    Text,
     either,
     one_of,
     optional,
@@ -86,6 +87,8 @@ def _scorer(name: str, **more: Spec) -> Part:
         "_sign": one_of(1, -1),
         "_kwargs": _Keywords(),
         "_response_method": either(_RESPONSE, Seq(_RESPONSE)),
+        "_deprecation_msg?": one_of(None),  # up to scikit-learn 1.7
+        "_deprecation_msg?": optional(Text(4096)),  # of release 1.7
         **more,
         **_REQUEST,
     }

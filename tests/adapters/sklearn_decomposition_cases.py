@@ -55,8 +55,8 @@ def _covariances() -> None:
         fit("plain", cls, X, **seeded)
         fit("frame", cls, FRAME, assume_centered=True, store_precision=False, **seeded)
         fit("float32", cls, X32, **seeded)
-    for cls in (cov.GraphicalLasso, cov.GraphicalLassoCV):
-        fit("plain", cls, X)
+    fit("plain", cov.GraphicalLasso, X)
+    fit("plain", cov.GraphicalLassoCV, X, alphas=2, n_refinements=1, cv=2)
     fit("precomputed", cov.GraphicalLasso, np.cov(X.T), covariance="precomputed", mode="lars")
     fit("alphas", cov.GraphicalLassoCV, FRAME, alphas=[0.1, 0.2], cv=3)
     linear = discriminant_analysis.LinearDiscriminantAnalysis

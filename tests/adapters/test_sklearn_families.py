@@ -338,6 +338,16 @@ HOSTILE: dict[str, tuple[Callable[[], Any], Callable[[Any], None], str]] = {
         _kind,
         "another shape",
     ),
+    "an infinite mean": (
+        lambda: decomposition.IncrementalPCA(2).fit(X),
+        _state("mean_", np.full(5, np.inf)),
+        "has items beyond",
+    ),
+    "a component that is no direction": (
+        lambda: decomposition.IncrementalPCA(2).fit(X.astype(np.float32)),
+        _state("components_", np.full((2, 5), 1e30, np.float32)),
+        "has items beyond",
+    ),
     "hashes out of range": (
         lambda: kernel_approximation.PolynomialCountSketch(n_components=8, random_state=0).fit(X),
         _hashes,

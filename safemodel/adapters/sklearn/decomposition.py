@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from safemodel.adapters.sklearn.pairwise import EIGEN_SOLVER, KERNEL, KERNEL_PARAMS
 from safemodel.adapters.sklearn.schema import (
@@ -22,13 +24,14 @@ from safemodel.adapters.sklearn.schema import (
     each,
     table,
 )
-from safemodel.adapters.sklearn.scope import MAX_UNHELD
+from safemodel.adapters.sklearn.scope import MAX_UNHELD, Scope, SpecError
 from safemodel.adapters.sklearn.sparse import SparseMatrix
 from safemodel.adapters.sklearn.spec import (
     Array,
     Estimator,
     Int,
     Map,
+    Real,
     Seq,
     Spec,
     either,
@@ -107,6 +110,19 @@ _KNOWN: Final[Mapping[str, Spec]] = {
     "_fit_svd_solver": one_of("full", "covariance_eigh", "arpack", "randomized"),
 }
 
+
+def _continued(state: Mapping[str, Any], scope: Scope) -> None:
+    """Training decomposes what was learned, with the new rows below, without a look at it.
+
+    LAPACK (gesdd) does not come back from a matrix with an infinity in it.
+    """
+    for name in ("components_", "singular_values_", "mean_"):
+        if name in state and state[name].size:
+            most = float(np.sqrt(np.finfo(state[name].dtype).max))
+            if not np.abs(state[name]).max() <= most:
+                raise SpecError(f"has items beyond {most:.2g}", f".{name}")
+
+
 _D: Final = "sklearn.decomposition."
 _make = table(_D[:-1], _KNOWN)
 _CODING: Final = (
@@ -163,9 +179,9 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "IncrementalPCA",
         "n_components whiten copy batch_size",
         f"{_SPECTRUM} n_samples_seen_ var_ batch_size_?",
+        _continued,
         within=f"{_D}_incremental_pca",
-        # Spectra come with a component for each row that was seen, at least
-        n_samples_seen_=either(NON_NEGATIVE, Array("fiu", ("features",))),
+        n_samples_seen_=Real(0, 2**53),
     ),
     _make(
         "KernelPCA",

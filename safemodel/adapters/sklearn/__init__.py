@@ -24,6 +24,7 @@ from safemodel.adapters.sklearn.nesting import check_nesting
 from safemodel.adapters.sklearn.packed import Streamer
 from safemodel.adapters.sklearn.saving import Saving
 from safemodel.adapters.sklearn.scope import Audit
+from safemodel.adapters.sklearn.versions import Releases
 from safemodel.errors import ArchitectureError, UnsavableError, UsageError
 
 if TYPE_CHECKING:
@@ -110,9 +111,10 @@ def load(
     architecture = bundle.manifest.architecture
     if type(architecture) is not dict or architecture.keys() != {"graph"}:
         raise ArchitectureError("the architecture of a model is an object graph and nothing else")
+    releases = Releases(bundle.manifest.libraries, DISTRIBUTIONS)
     saved_by = bundle.manifest.libraries.get("scikit-learn")
     stored = sum(tensor.nbytes for tensor in bundle.tensors.values())
-    loading = Loading(saved_by, Audit(frozenset(allow).__contains__, stored), allow)
+    loading = Loading(saved_by, Audit(frozenset(allow).__contains__, stored), allow, releases)
     builders = {
         **base.BUILDERS,
         **words.BUILDERS,
@@ -122,8 +124,12 @@ def load(
     decoder = Streamer(architecture["graph"], bundle, builders)
     own.check_allowed(decoder.nodes, allow)
     decoder.read()
-    model = decoder.run()
-    loading.finish()
+    try:
+        model = decoder.run()
+        loading.finish()
+    except ArchitectureError as error:
+        releases.explain(error)
+        raise
     return model if into is None else halves.put(model, into, strict=strict)
 
 

@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -45,6 +46,7 @@ class Entry:
     kind: Any
     schema: Schema
     required: tuple[str, ...]
+    given: frozenset[str] = frozenset()  # by the class itself, in some releases: no attributes
 
     def check(self, state: Mapping[str, Any], scope: Scope) -> None:
         """Check a whole state against the schema and against the class itself.
@@ -55,7 +57,7 @@ class Entry:
         for name in state:
             if is_shadowing(self.kind, name):
                 raise SpecError("would shadow something of the class", f".{name}")
-        self.schema.check(state, scope, self.required)
+        self.schema.check(state, scope, self.required, self.given)
 
 
 def is_shadowing(kind: type, name: str) -> bool:
@@ -130,7 +132,9 @@ def entry(qualified: str) -> Entry | None:
     if kind is None:
         return None
     names = kind._get_param_names() if hasattr(kind, "_get_param_names") else ()
-    return Entry(kind, schema, tuple(names))
+    fitted = {name.rstrip("?") for name in schema.fitted}
+    given = frozenset(name for name in fitted if is_shadowing(kind, name))
+    return Entry(kind, schema, tuple(names), given)
 
 
 def imported(module: str, name: str) -> Any:
@@ -155,6 +159,13 @@ def imported(module: str, name: str) -> Any:
         return None
 
 
+# Compiled classes had other modules in other releases.
+_PARTS_BY_NAME: Final[Mapping[str, list[Part]]] = defaultdict(list)
+for _part in PARTS.values():
+    for _name in (_part.qualified, *_part.also):
+        _PARTS_BY_NAME[_name].append(_part)
+
+
 class _Installed:
     """The classes of the installed libraries; a package that nobody imported stays so."""
 
@@ -170,9 +181,9 @@ class _Installed:
 
     def part(self, kind: type) -> Part | None:
         if kind not in self._parts:
-            part = PARTS.get(f"{kind.__module__}.{kind.__qualname__}")
-            same = part is not None and imported(part.module, part.name) is kind
-            self._parts[kind] = part if same else None
+            named = _PARTS_BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}", ())
+            same = (part for part in named if imported(part.module, part.name) is kind)
+            self._parts[kind] = next(same, None)
         return self._parts[kind]
 
     def reduced(self, value: Any) -> Reduced:

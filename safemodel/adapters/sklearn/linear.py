@@ -160,6 +160,7 @@ _RIDGE_CV = "alphas fit_intercept scoring cv gcv_mode store_cv_results alpha_per
 
 _BAYES: dict[str, Spec] = {"sigma_": floats("selected", "selected")}
 _PATH_CV: dict[str, Spec] = {"l1_ratio": either(NON_NEGATIVE, _NUMBERS), "l1_ratio_": REAL}
+_PATH_CV["_alphas"] = either(POSITIVE, _NUMBERS)  # up to scikit-learn 1.8
 _RIDGES: dict[str, Spec] = {
     "gcv_mode": optional(one_of("auto", "svd", "eigen")),
     "store_cv_results": BOOL,
@@ -223,7 +224,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         _make(
             name,
             f"{_PATHS} l1_ratio precompute positive random_state selection",
-            "mse_path_ l1_ratio_? alpha_ alphas_ coef_ intercept_ dual_gap_ n_iter_",
+            "mse_path_ l1_ratio_? alpha_ alphas_ coef_ intercept_ dual_gap_ n_iter_ _alphas?",
             within=f"{_M}_coordinate_descent",
             **_PATH_CV,
         )
@@ -351,6 +352,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "n_subpopulation_ breakdown_ n_iter_ intercept_ coef_",
         within=f"{_M}_theil_sen",
         n_subsamples=optional(POSITIVE),
+        copy_X=either(BOOL, one_of("deprecated")),
         n_subpopulation_=COUNT,
         breakdown_=REAL,
     ),

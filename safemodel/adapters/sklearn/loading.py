@@ -22,6 +22,7 @@ from safemodel.adapters.sklearn.parts import Part, build_part
 from safemodel.adapters.sklearn.patterns import NotSimpleError
 from safemodel.adapters.sklearn.scope import ITEM, Audit, Scope, SpecError
 from safemodel.adapters.sklearn.tables import FUNCTIONS, PARTS, SCHEMAS
+from safemodel.adapters.sklearn.versions import Releases
 from safemodel.errors import ArchitectureError, NotAllowedError
 
 if TYPE_CHECKING:
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
 class Loading:
     """One load: what the caller allows, which release saved, and the builders for both."""
 
-    def __init__(self, saved_by: str | None, audit: Audit, allow: Sequence[str] = ()) -> None:
+    def __init__(
+        self, saved_by: str | None, audit: Audit, allow: Sequence[str], releases: Releases
+    ) -> None:
         self._saved_by = saved_by
         self._allow = tuple(allow)
+        self.releases = releases
         self._audit = audit
         self._copies: dict[int, tuple[Any, Any]] = {}
         self._trees: dict[int, tuple[Entry, list[Any], list[int] | None]] = {}
@@ -112,6 +116,7 @@ class Loading:
         state = vars(obj)
         try:
             self._fill_trees(state, node, decoder)
+            self.releases.complete(entry, state)
             entry.check(state, Scope(INSTALLED, self._audit))
         except SpecError as error:
             raise _refused(entry.schema.name, error) from None

@@ -94,7 +94,8 @@ def _build_spline(kind: Any, **arguments: Any) -> Any:
 
 
 def _compiled(module: str, name: str, **arguments: Spec) -> Part:
-    return Part(module, name, arguments, positional(*arguments), call_in_order)
+    also = (f"_loss.{name}",) if module == _CY else ()  # so up to scikit-learn 1.8
+    return Part(module, name, arguments, positional(*arguments), call_in_order, also=also)
 
 
 _SGD = "sklearn.linear_model._sgd_fast"

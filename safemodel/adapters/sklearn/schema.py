@@ -93,9 +93,7 @@ class Labels:
 
 
 # LightGBM's estimators, and searches over them, have an array of strings
-FEATURE_NAMES: Final = Distinct(
-    Either((Objects(Text(), ("features",)), Array("U", ("features",))))
-)
+FEATURE_NAMES: Final = Distinct(Either((Objects(Text(), ("features",)), Array("U", ("features",)))))
 FITTED: Final[Attributes] = {
     "n_features_in_": Int(0, MAX_FEATURES, "features"),
     "feature_names_in_?": FEATURE_NAMES,
@@ -137,8 +135,16 @@ class Schema:
         """All attributes that are known."""
         return frozenset({*ROUTING, *self.params, *(name.rstrip("?") for name in self.fitted)})
 
-    def check(self, state: Mapping[str, Any], scope: Scope, required: Iterable[str]) -> None:
+    def check(
+        self,
+        state: Mapping[str, Any],
+        scope: Scope,
+        required: Iterable[str],
+        given: frozenset[str] = frozenset(),
+    ) -> None:
         """Check a whole state; `required` are the parameters of the installed class.
+
+        `given` are fitted attributes that the installed class computes: they need not be there.
 
         Raises:
             SpecError: names the first attribute that is missing, unknown or not permitted.
@@ -149,7 +155,7 @@ class Schema:
             if name not in specs:
                 raise SpecError("is no attribute that this class is known to have", f".{name}")
         needed = {name for name in required if name in self.params}
-        learned = {name for name in self.fitted if not name.endswith("?")}
+        learned = {name for name in self.fitted if not name.endswith("?")} - given
         if any(name in state for name in learned):
             needed |= learned
         missing = sorted(needed - state.keys())

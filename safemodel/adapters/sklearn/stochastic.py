@@ -54,6 +54,7 @@ _SGD = (
 )
 _AVERAGED = "_standard_coef? _average_coef? _standard_intercept? _average_intercept?"
 _LEARNED = f"coef_ intercept_ t_ n_iter_ {_AVERAGED}"
+_OLD = "C?"  # up to scikit-learn 1.7 all of them have it
 _STOCHASTIC: dict[str, Spec] = {
     "loss": one_of(
         *("hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron", "squared_error"),
@@ -75,6 +76,8 @@ _STOCHASTIC: dict[str, Spec] = {
 
 def _classifier(name: str, params: str, module: str, *rules: Any) -> Schema:
     learned = f"{_LEARNED} classes_ _expanded_class_weight _loss_function_"
+    if name != "PassiveAggressiveClassifier":
+        learned = f"{learned} {_OLD}"
     return _make(name, params, learned, _sgd, *rules, within=f"{_M}{module}", **_STOCHASTIC)
 
 
@@ -84,7 +87,14 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
     _classifier(
         "PassiveAggressiveClassifier", f"{_SGD} class_weight n_jobs C", "_passive_aggressive"
     ),
-    _make("SGDRegressor", _SGD, _LEARNED, _sgd, within=f"{_M}_stochastic_gradient", **_STOCHASTIC),
+    _make(
+        "SGDRegressor",
+        _SGD,
+        f"{_LEARNED} {_OLD}",
+        _sgd,
+        within=f"{_M}_stochastic_gradient",
+        **_STOCHASTIC,
+    ),
     _make(
         "PassiveAggressiveRegressor",
         f"{_SGD} C",
@@ -96,7 +106,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
     _make(
         "SGDOneClassSVM",
         f"{_SGD} nu",
-        f"coef_ offset_ t_ _loss_function_ n_iter_ {_AVERAGED}",
+        f"coef_ offset_ t_ _loss_function_ n_iter_ {_AVERAGED} {_OLD}",
         _sgd,
         within=f"{_M}_stochastic_gradient",
         **_STOCHASTIC,

@@ -400,6 +400,24 @@ def test_a_long_chain_of_functions(tmp_path: Path) -> None:
     refused(matmul(SMALL, functions=functions), tmp_path, "call one another", kind=LimitError)
 
 
+def test_calls_and_parameters_that_do_not_fit(tmp_path: Path) -> None:
+    """The first ended the process of ONNX Runtime 1.31."""
+    body = helper.make_node("Identity", ["a"], ["b"])
+    good = _function(body)
+    none, twice = _function(body), _function(body, helper.make_node("Relu", ["a"], ["b"]))
+    del none.output[:]
+    never = _function(helper.make_node("Identity", ["a"], ["c"]))
+    call = helper.make_node("F", ["x"], ["f"], domain="acme")
+    more = helper.make_node("F", ["x", "x"], ["f"], domain="acme")
+    for function, node, match in (
+        (none, call, "more inputs or outputs"),
+        (good, more, "more inputs or outputs"),
+        (twice, call, "two values of one name"),
+        (never, call, "never makes an output"),
+    ):
+        refused(matmul(SMALL, nodes=[node], functions=[function]), tmp_path, match)
+
+
 def test_two_functions_of_one_name(tmp_path: Path) -> None:
     body = helper.make_node("Identity", ["a"], ["b"])
     refused(

@@ -145,7 +145,7 @@ class Audit:
         domain, name = domain_of(node), node.get("op_type", "")
         called = (domain, name, node.get("overload", ""))
         if called in self.functions:
-            self.functions.call(caller, called)
+            self.functions.call(caller, called, node)
         else:
             self.functions.count(caller)
             if called[2] or not is_listed(domain, name):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 
 from safemodel import limits
 from safemodel.adapters.onnx.operators import domain_of
@@ -29,6 +30,7 @@ class Functions:
     def __init__(self) -> None:
         self._calls: dict[Key | None, Counter[Key]] = {None: Counter()}
         self._nodes: Counter[Key | None] = Counter()
+        self._parameters: dict[Key, tuple[int, int]] = {}
 
     def __contains__(self, key: Key) -> bool:
         return key in self._calls
@@ -37,18 +39,31 @@ class Functions:
         """Know a function.
 
         Raises:
-            ArchitectureError: it has no name, or there is another one of it.
+            ArchitectureError: it has no name, or there is another one of it; a value is made twice
+                in it, or an output never.
         """
         key = key_of(function)
         if not key[1] or key in self._calls:
             raise ArchitectureError(f"a second function {key[1]!r:.100}, or one without a name")
-        for parameters in (function.all("input"), function.all("output")):
-            if len(set(parameters)) < len(parameters):
-                raise ArchitectureError(f"the function {key[1]:.100} has two parameters of a name")
+        inputs, outputs = function.all("input"), function.all("output")
+        made = [*inputs, *filter(None, chain(*(n.all("output") for n in function.all("node"))))]
+        if len(set(made)) < len(made) or len(set(outputs)) < len(outputs):
+            raise ArchitectureError(f"the function {key[1]:.100} has two values of one name")
+        if not set(outputs) <= set(made):
+            raise ArchitectureError(f"the function {key[1]:.100} never makes an output")
+        self._parameters[key] = len(inputs), len(outputs)
         self._calls[key] = Counter()
 
-    def call(self, caller: Key | None, called: Key) -> None:
-        """Count a call; the caller is a function, or None for a graph."""
+    def call(self, caller: Key | None, called: Key, node: Message) -> None:
+        """Count a call; the caller is a function, or None for a graph.
+
+        Raises:
+            ArchitectureError: it has more inputs or outputs than the function.
+        """
+        inputs, outputs = self._parameters[called]
+        # ONNX Runtime 1.31 takes it that there are as many, and reads what lies behind them.
+        if len(node.all("input")) > inputs or len(node.all("output")) > outputs:
+            raise ArchitectureError("a call with more inputs or outputs than the function has")
         self._calls[caller][called] += 1
 
     def count(self, caller: Key | None) -> None:

@@ -118,7 +118,11 @@ def fill_masked(obj: Any, node: Node, decoder: Decoder) -> None:
     fill = decoder.value(node["fill"])
     if fill is None:
         return
-    if type(fill) is not np.ndarray or fill.shape != () or fill.dtype != obj.dtype:
+    # Of objects NumPy makes the text "?" the default when it unpickles an array
+    fits = type(fill) is np.ndarray and (
+        fill.dtype == obj.dtype or (obj.dtype == np.dtype(object) and fill.dtype.kind == "U")
+    )
+    if not fits or fill.shape != ():  # type: ignore[attr-defined]  # it is an array
         raise ArchitectureError("a fill value that is not of the type of the values")
     obj._fill_value = fill
 

@@ -70,20 +70,31 @@ def _with_state(text: str, state: Any, record: bool) -> DType:
         return decode_dtype(_spelled(text, "="))
     if type(state) is not tuple or len(state) not in (8, 9):
         raise odd("a dtype")
-    _, order, subarray, names, fields, size, _, flags, *more = state
+    _, order, repeated, names, fields, size, _, flags, *more = state
     if type(flags) is not int or order not in ("<", ">", "|", "="):
         raise odd("a dtype")
-    if subarray is not None:
-        base, shape = subarray
+    made: DType
+    if repeated is not None:
+        base, shape = repeated
         sizes = list(shape) if type(shape) is tuple else [shape]
-        made = _subarray(base, sizes)
+        made = subarray(base, sizes)
     elif fields:
-        made = _fields(names, fields, size, bool(flags & _ALIGNED), record)
+        align = bool(flags & _ALIGNED)
+        made = fielded(names, fields, size, aligned=align, record=record)
     else:
         made = decode_dtype(_spelled(text, order, _unit(text, more)))
         if made.kind in "SUV" and type(size) is int and size >= 0 and made.itemsize != size:
             made = _sized(made, size)
     return made
+
+
+def spelled(text: str) -> DType:
+    """A dtype of a header of NumPy's own files.
+
+    Raises:
+        ArchitectureError: it is none.
+    """
+    return decode_dtype(_spelled(text, text[0] if text[:1] in ("<", ">", "|") else "="))
 
 
 def _spelled(text: str, order: str, unit: str = "") -> Any:
@@ -125,7 +136,12 @@ def _unit(text: str, more: list[Any]) -> str:
     return f"[{name}]" if count == 1 else f"[{count}{name}]"
 
 
-def _subarray(base: Any, sizes: list[Any]) -> DType:
+def subarray(base: Any, sizes: list[Any]) -> DType:
+    """A dtype of so many items of another one.
+
+    Raises:
+        UnconvertibleError: not of one that can have several.
+    """
     if not isinstance(base, np.dtype) or any(type(size) is not int for size in sizes):
         raise odd("a dtype")
     made: DType = np.dtype((base, tuple(sizes)))
@@ -134,7 +150,7 @@ def _subarray(base: Any, sizes: list[Any]) -> DType:
     return made
 
 
-def _fields(names: Any, fields: Any, size: Any, aligned: bool, record: bool) -> DType:
+def fielded(names: Any, fields: Any, size: Any, *, aligned: bool, record: bool) -> DType:
     """A type of fields, from its parts; NumPy refuses what does not fit."""
     if type(names) is not tuple or type(fields) is not dict or type(size) is not int:
         raise odd("a dtype")

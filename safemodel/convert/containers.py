@@ -157,7 +157,7 @@ def _counter(arguments: list[Any]) -> Counter[Any]:
 
 def _defaultdict(arguments: list[Any]) -> defaultdict[Any, Any]:
     factory = arguments[0] if arguments else None
-    known = factory is None or any(factory is kind for kind in PLAIN_TYPES.values())
+    known = factory is None or any(factory is kind for kind in _FACTORIES)
     if len(arguments) > 1 or not known:
         raise UnconvertibleError("a defaultdict whose factory is not a plain type")
     return defaultdict(factory)
@@ -193,8 +193,11 @@ RULES: Final[Mapping[str, Rule]] = {
     "collections.deque": _deque,
 }
 
+_FACTORIES: Final = (*PLAIN_TYPES.values(), OrderedDict)
+
 # Globals that are values.
 NAMES: Final[Mapping[str, Any]] = {
+    "collections.OrderedDict": OrderedDict,
     **{f"builtins.{name}": kind for name, kind in PLAIN_TYPES.items()},
     **{f"builtins.{name}": value for name, value in CONSTANTS.items()},
 }

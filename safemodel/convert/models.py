@@ -27,14 +27,20 @@ from safemodel.convert.standins import (
     schema_name,
     sparse_class,
 )
-from safemodel.convert.values import NOTHING, Interpreter, Made, Rule, Steps
+from safemodel.convert.values import NOTHING, Interpreter, Made, Rule, Steps, only_called
 from safemodel.errors import UnconvertibleError
-from safemodel.legacy.pickle_facts import Global, Value
+from safemodel.legacy.pickle_facts import Global, Instance, Value
 
 _VERSION: Final = "_sklearn_version"
 _BUNCHES: Final = frozenset({".".join(BUNCH), "sklearn.utils.Bunch", "sklearn.datasets.base.Bunch"})
 # Packages whose other classes become records: of parts of parts, say.
 _ROOTS: Final = frozenset({name.partition(".")[0] for name in SCHEMAS}) | {"scipy", "sklearn"}
+
+
+# Of distributions of scipy, which make these again
+_RECORDS: Final = frozenset(
+    f"numpy.{module}vectorize" for module in ("", "lib.function_base.", "lib._function_base_impl.")
+)
 
 
 class Models:
@@ -56,6 +62,8 @@ class Models:
         return found
 
     def _found(self, name: str) -> Rule | None:
+        if name == "builtins.getattr":
+            return self._method
         if name in SPARSE_BY_NAME:
             return self._sparse
         if name == TREE:
@@ -66,7 +74,7 @@ class Models:
             return self._part
         if schema_name(name) is not None:
             return self._estimator
-        if name.partition(".")[0] in _ROOTS:
+        if name.partition(".")[0] in _ROOTS or name in _RECORDS:
             return self._record
         return None
 
@@ -118,6 +126,15 @@ class Models:
                 kind = self.library.part_class(PARTS_BY_NAME[name][0])
                 return (yield from self._told(kind, made, arguments, work))
         return (yield from self._told(self.library.record_class(name), made, arguments, work))
+
+    def _method(self, made: Made, work: Interpreter) -> Steps:
+        """A method that an object keeps of itself: nothing that a table looks into."""
+        owner, *names = made.arguments
+        only_called(made)
+        if len(names) != 1 or not isinstance(owner, Instance):
+            raise UnconvertibleError("builtins.getattr in a form that no pickler writes")
+        yield from ()
+        return Unlisted(f"builtins.getattr(.., {names[0]!r:.60})")
 
     def _told(self, kind: type, made: Made, given: tuple[Value, ...], work: Interpreter) -> Steps:
         value = made.value

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from safemodel.convert.numpy_file import read_npy, read_npz
 from safemodel.convert.pickles import Unpickled
 from safemodel.convert.sources import CODECS, inflated
 from safemodel.convert.standins import StandIns
 from safemodel.errors import UnconvertibleError
 from safemodel.scan.budget import Limits
 
+_ARRAYS: Final = frozenset({"npy", "pickle"})
 _PICKLES: Final = frozenset({"joblib", "pickle"})
 _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
     "gguf": ("a GGUF file, which runs no code when it is loaded", "sign it: `safemodel sign`"),
@@ -63,6 +65,10 @@ def read(
         return _unpickled(inflated(first, data, limits), allow)
     if first in _PICKLES and not rest - _PICKLES:
         return _unpickled(data, allow)
+    if first == "npy" and not rest:
+        return Converted(read_npy(data))
+    if first == "zip" and rest <= _ARRAYS and "npy" in rest:
+        return Converted(read_npz(data, limits))
     for name in formats:
         if name in _WHAT:
             what, hint = _WHAT[name]

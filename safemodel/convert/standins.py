@@ -36,7 +36,7 @@ class StandIn:
 class Told:
     """An object of any other class: what the pickle tells of it."""
 
-    __slots__ = ("told",)
+    __slots__ = ("__dict__", "told")  # `vars` of it is empty
 
     told: Reduced | None
 
@@ -274,6 +274,12 @@ _FUNCTIONS: Final[Mapping[str, Function]] = {
             *("numpy.core._multiarray_umath", "numpy._core._multiarray_umath"),
             *("numpy.core.umath", "numpy._core.umath", "numpy.core.fromnumeric"),
         )
+    },
+    **{
+        f"scipy.special.{module}.{one.name}": one
+        for one in FUNCTIONS.values()
+        if one.module == "scipy.special"
+        for module in ("_ufuncs", "_special_ufuncs")
     },
     **{other: one for one in FUNCTIONS.values() for other in one.also},
     **FUNCTIONS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -97,17 +98,29 @@ _KNOWN: Final[Mapping[str, Spec]] = {
 }
 
 
+def _num_combinations(
+    n_features: int, min_degree: int, max_degree: int, interaction_only: bool, include_bias: bool
+) -> int:
+    """How many columns scikit-learn makes of so many features."""
+    if interaction_only:
+        degrees = range(max(1, min_degree), min(max_degree, n_features) + 1)
+        count = sum(math.comb(n_features, degree) for degree in degrees)
+    else:
+        count = math.comb(n_features + max_degree, max_degree) - 1
+        if min_degree > 0:
+            count -= math.comb(n_features + min_degree - 1, min_degree - 1) - 1
+    return count + include_bias
+
+
 def _polynomial(state: Mapping[str, Any], scope: Scope) -> None:
     """Transforming fills an array of n_output_features_ columns, and nothing else of it."""
     if "n_output_features_" not in state:
         return
-    from sklearn.preprocessing import PolynomialFeatures
-
     degree = state["degree"]
     low, high = (0, degree) if isinstance(degree, int | np.integer) else degree
     if (state["_min_degree"], state["_max_degree"]) != (low, high):
         raise SpecError("differs from degree", "._max_degree")
-    count = PolynomialFeatures._num_combinations(
+    count = _num_combinations(
         n_features=int(state["n_features_in_"]),
         min_degree=int(low),
         max_degree=int(high),
@@ -116,7 +129,7 @@ def _polynomial(state: Mapping[str, Any], scope: Scope) -> None:
     )
     if state["n_output_features_"] != count:
         raise SpecError(f"must be {count}", ".n_output_features_")
-    full = PolynomialFeatures._num_combinations(
+    full = _num_combinations(
         n_features=int(state["n_features_in_"]),
         min_degree=0,
         max_degree=int(high),

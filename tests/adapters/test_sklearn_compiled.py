@@ -186,6 +186,16 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
         said("SVC", "_effective_probability", True),
         "_effective_probability",
     ),
+    "probabilities of a regressor": (
+        "NuSVR-poly-sparse",
+        said("NuSVR", "_effective_probability", True),
+        "_effective_probability",
+    ),
+    "probabilities that a regressor would learn": (
+        "SVR-rbf",
+        said("SVR", "probability", True),
+        "must be False",
+    ),
     "fewer probabilities": (SPARSE, shorter("_probA"), "must have 1 items"),
     "dense vectors that are said to be sparse": (SVC, said("SVC", "_sparse", True), "_sparse"),
     "a kernel of another size": (

@@ -147,9 +147,7 @@ def _coefficients(state: Mapping[str, Any], name: str, shape: tuple[int, int]) -
 def _probabilities(state: Mapping[str, Any], pairs: int, is_classifier: bool) -> None:
     sizes = {len(state["_probA"]), len(state["_probB"])}
     if not is_classifier:
-        if len(state["_probA"]) > 1 or len(state["_probB"]):
-            raise SpecError("must be empty", "._probA")
-        return
+        pairs = 0  # libsvm would copy numbers that are not there
     if len(sizes) != 1 or not sizes <= {0, pairs}:
         raise SpecError(f"must have {pairs} items, as _probB, or none", "._probA")
     if "_effective_probability" in state:
@@ -219,8 +217,8 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         _machine(name, "decision_function_shape break_ties", "classes_ class_weight_")
         for name in ("SVC", "NuSVC")
     ),
-    *(_machine(name) for name in ("SVR", "NuSVR")),
-    _machine("OneClassSVM", fitted="offset_"),
+    *(_machine(name, probability=one_of(False)) for name in ("SVR", "NuSVR")),
+    _machine("OneClassSVM", fitted="offset_", probability=one_of(False)),
     _make(
         "LinearSVC",
         f"{_LIBLINEAR} penalty multi_class class_weight",

@@ -40,10 +40,22 @@ KINDS: Final[_Table] = {
 HALF: Final = (("has_uint32", 1), ("uinteger", _WORD32))
 
 
+def is_stuck(name: str, state: Mapping[str, Any]) -> bool:
+    """Whether a bit generator would give the same few numbers for ever.
+
+    Then what draws until it likes a number, as for a normal or gamma distribution, never ends.
+    """
+    if name == "MT19937":  # all but one bit of the first word are never looked at
+        return not state["key"][1:].any() and not int(state["key"][0]) >> 31
+    return name.startswith("PCG64") and int(state["inc"]) % 2 == 0
+
+
 def _encode_bit_generator(obj: Any, path: str, encoder: Encoder) -> Node:
     name = type(obj).__name__
     _, arrays, numbers = KINDS[name]
     state = obj.state
+    if is_stuck(name, state["state"]):
+        raise UnsavableError(f"a {name} that gives the same numbers for ever", place=path)
     words: list[int] = []
     for field, _, _ in arrays:
         words += [int(word) for word in state["state"][field]]
@@ -78,6 +90,8 @@ def _create_bit_generator(node: Node, decoder: Decoder) -> object:
     if name != "MT19937":
         state.update({field: words.number(maximum) for field, maximum in HALF})
     words.end()
+    if is_stuck(name, inner):
+        raise ArchitectureError(f"a {name} that would give the same numbers for ever")
     seed = decoder.value(node["seed_seq"]) if "seed_seq" in node else None
     if seed is not None and type(seed) is not np.random.SeedSequence:
         raise ArchitectureError("a bit generator whose seed_seq is something else")

@@ -429,6 +429,24 @@ def test_a_bit_generator_never_starts_in_a_state_it_cannot_be_in(name: str) -> N
             codec.load(graph, other)
 
 
+@pytest.mark.parametrize("name", ["MT19937", "PCG64", "PCG64DXSM"])
+def test_a_bit_generator_that_is_stuck_is_refused(name: str) -> None:
+    generator = getattr(np.random, name)(5)
+    graph, bundle = codec.save(generator)
+    words = np.zeros_like(np.frombuffer(bundle.buffers["value"], "<u8").reshape(-1, 2))
+    words[0] = (7, 0)  # of a key of 0s all but the highest bit of the first word may be set
+    other = MemoryBundle([])
+    other.add(bundle.tensors["value"], words.tobytes())
+    with pytest.raises(ArchitectureError, match="for ever"):
+        codec.load(graph, other)
+    state = generator.state
+    inner = state["state"]
+    inner.update({"key": np.zeros(624, np.uint32)} if name == "MT19937" else {"inc": 8})
+    generator.state = state
+    with pytest.raises(UnsavableError, match="for ever"):
+        codec.save(generator)
+
+
 def _everything() -> Any:
     base = np.arange(24.0).reshape(4, 6)
     generator = np.random.default_rng(1)

@@ -51,7 +51,7 @@ def encode_dtype(dtype: DType, path: str) -> JsonValue:
     Raises:
         UnsavableError: a type from outside NumPy, or one that carries metadata.
     """
-    if dtype.metadata is not None:
+    if dtype.metadata:  # an empty one is in old pickles of dates, and says nothing
         raise UnsavableError("a dtype with metadata", place=path or None)
     if isinstance(dtype, np.dtypes.StringDType):
         return _encode_strings(dtype, path)

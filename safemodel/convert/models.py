@@ -28,18 +28,26 @@ from safemodel.convert.standins import (
     sparse_class,
 )
 from safemodel.convert.values import NOTHING, Interpreter, Made, Rule, Steps, only_called
+from safemodel.convert.zones import ZONES
 from safemodel.errors import UnconvertibleError
 from safemodel.legacy.pickle_facts import Global, Instance, Value
 
 _VERSION: Final = "_sklearn_version"
 _BUNCHES: Final = frozenset({".".join(BUNCH), "sklearn.utils.Bunch", "sklearn.datasets.base.Bunch"})
 # Packages whose other classes become records: of parts of parts, say.
-_ROOTS: Final = frozenset({name.partition(".")[0] for name in SCHEMAS}) | {"scipy", "sklearn"}
+_ROOTS: Final = frozenset({name.partition(".")[0] for name in SCHEMAS}) | {
+    *("pandas", "scipy", "sklearn")
+}
 
 
 # Of distributions of scipy, which make these again
 _RECORDS: Final = frozenset(
     f"numpy.{module}vectorize" for module in ("", "lib.function_base.", "lib._function_base_impl.")
+)
+
+
+_NAT: Final = frozenset(
+    {"pandas._libs.tslibs.nattype._nat_unpickle", "pandas._libs.tslib._nat_unpickle"}
 )
 
 
@@ -54,6 +62,7 @@ class Models:
     def __init__(self) -> None:
         self.library = StandIns()
         self.versions: dict[str, str] = {}
+        self._unlisted: dict[str, Unlisted] = {}
 
     def rule(self, name: str) -> Rule | None:
         """The rule for what a class or function of this name makes."""
@@ -74,7 +83,7 @@ class Models:
             return self._part
         if schema_name(name) is not None:
             return self._estimator
-        if name.partition(".")[0] in _ROOTS or name in _RECORDS:
+        if name.partition(".")[0] in _ROOTS or name in _RECORDS | ZONES:
             return self._record
         return None
 
@@ -83,7 +92,12 @@ class Models:
         found = function_named(name)
         if found is not None:
             return found
-        return Unlisted(name) if _package(name) in _ROOTS else NOTHING
+        return self._once(name) if _package(name) in _ROOTS else NOTHING
+
+    def _once(self, name: str) -> Unlisted:
+        """What stands for something that no table lists: the same object each time."""
+        self.library.used = True
+        return self._unlisted.setdefault(name, Unlisted(name))
 
     def _estimator(self, made: Made, work: Interpreter) -> Steps:
         """An object with a schema: the state becomes its attributes, but for the version."""
@@ -120,6 +134,9 @@ class Models:
         """What no table has: nothing but a table may look into it."""
         first = made.arguments[0] if made.arguments else None
         arguments, name = made.arguments, made.name
+        if name in _NAT:
+            yield from ()
+            return self._once("pandas.NaT")
         if isinstance(first, Global) and first.full_name.startswith(f"{_package(name)}."):
             arguments, name = arguments[1:], first.full_name
             if len(PARTS_BY_NAME.get(name, ())) == 1:  # `newObj(KDTree)`, say

@@ -23,6 +23,7 @@ from safemodel.adapters.sklearn.parts import Function, Part, Reduced
 from safemodel.adapters.sklearn.scope import SpecError
 from safemodel.adapters.sklearn.sparse import ARRAYS, FORMATS
 from safemodel.adapters.sklearn.tables import FUNCTIONS, PARTS, SCHEMAS
+from safemodel.convert import frames
 from safemodel.errors import UnconvertibleError
 
 TREE: Final = "sklearn.tree._tree.Tree"
@@ -176,13 +177,11 @@ class StandIns:
     """A `Library` of stand-ins, for one file.
 
     Attributes:
-        facts: what objects of pandas consist of, by identity.
         used: whether there is any stand-in.
     """
 
     def __init__(self) -> None:
         self.used = False
-        self.facts: dict[int, tuple[object, Facts]] = {}
         self._entries: dict[type, Entry] = {}
         self._parts: dict[type, Part] = {}
         self._records: dict[str, type] = {}
@@ -247,8 +246,16 @@ class StandIns:
         return None
 
     def frame(self, value: Any) -> Facts | None:
-        found = self.facts.get(id(value))
-        return None if found is None else found[1]
+        if type(value) is Unlisted:
+            return frames.constant_of(value.name) if value.name.startswith("pandas.") else None
+        if not isinstance(value, Told) or value.told is None:
+            return None
+        kind = type(value)
+        return frames.facts_of(kind.__name__, value.told) if _is_pandas(kind) else None
+
+
+def _is_pandas(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "pandas"
 
 
 # Names in pickles

@@ -243,7 +243,7 @@ def normal(value: Instance) -> Made:
     Raises:
         UnconvertibleError: a call that no pickler writes.
     """
-    callee, arguments = value.callee, value.arguments
+    callee, arguments = _method(value.callee), value.arguments
     if not isinstance(callee, Global) or not callee.literal:
         raise UnconvertibleError(f"calls something that is made while it is loaded{_at(value)}")
     if not isinstance(arguments, Items) or value.keywords is not None:
@@ -256,6 +256,19 @@ def normal(value: Instance) -> Made:
     if name in _NEW and given:
         return Made(value, _class(given[0]), True, given[1:])
     return Made(value, name, value.opcode.startswith("NEWOBJ"), given)
+
+
+def _method(callee: Value) -> Value:
+    """A method of a class that a pickle gets by `getattr`, as one global."""
+    if not isinstance(callee, Instance) or not isinstance(callee.callee, Global):
+        return callee
+    given = callee.arguments.items if isinstance(callee.arguments, Items) else []
+    if callee.callee.full_name != "builtins.getattr" or len(given) != 2:
+        return callee
+    owner, name = given
+    if not isinstance(owner, Global) or type(name) is not str or not owner.literal:
+        return callee
+    return Global(owner.module, f"{owner.name}.{name}", owner.offset, owner.opcode)
 
 
 def _class(value: Value) -> str:

@@ -30,9 +30,11 @@ _CONSTANTS: Final = {ord("Z"): None, ord("T"): True, ord("F"): False}
 _LENGTH: Final = struct.Struct(">q").unpack_from
 _OBJECT, _OBJECT_END, _ARRAY, _ARRAY_END, _TEXT, _L, _TYPED, _COUNTED = b"{}[]SL$#"
 _UNTIL_ITS_END: Final = -1
+_MAX_KEYS: Final = 1000
+_MAX_KNOWN: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes three times as long to make
 class Typed:
     """An array of numbers of one type, in the byte order of the file: the highest first."""
 
@@ -66,6 +68,7 @@ class _Reader:
     def __init__(self, data: memoryview) -> None:
         self.data = data
         self.position = 0
+        self._keys: dict[bytes, str] = {}
 
     def document(self, budget: int) -> Any:
         """Read one value, of at most `budget` values."""
@@ -81,7 +84,7 @@ class _Reader:
             budget -= 1
             if budget < 0:
                 raise BudgetError("has more values than any model", offset=self.position)
-            key = self.text() if type(top) is dict else None
+            key = self._key() if type(top) is dict else None
             marker = data[self.position]
             self.position += 1
             count = 0
@@ -137,8 +140,9 @@ class _Reader:
         self.position += 3
         name, size = _ITEMS[kind]
         nbytes = self._length(size) * size
+        start = self.position
         self.position += nbytes
-        return Typed(name, self.data[self.position - nbytes : self.position]), 0
+        return Typed(name, self.data[start : start + nbytes]), 0
 
     def _length(self, size: int) -> int:
         """Read a length of items of `size` bytes, which must be there."""
@@ -149,6 +153,21 @@ class _Reader:
         if not 0 <= length <= (len(self.data) - self.position) // size:
             raise DamagedError(f"a length of {length}", offset=self.position - 8)
         return length
+
+    def _key(self) -> str:
+        """Read a key: the trees of a model have the same few, a million times."""
+        start = self.position
+        length: int = _LENGTH(self.data, start + 1)[0]
+        if self.data[start] == _L and 0 <= length <= _MAX_KNOWN:
+            known = self._keys.get(found := bytes(self.data[start + 9 : start + 9 + length]))
+            if known is not None and len(found) == length:
+                self.position += 9 + length
+                return known
+            key = self.text()
+            if len(self._keys) < _MAX_KEYS:
+                self._keys[found] = key
+            return key
+        return self.text()
 
     def text(self) -> str:
         """Read a string without its marker, as keys are."""
@@ -163,6 +182,8 @@ class _Reader:
 
 
 # Writing
+
+_BYTE, _SHORT, _INT, _LONG = (struct.Struct(f">c{code}").pack for code in "bhiq")
 
 
 def write(value: Any, pieces: list[bytes | memoryview]) -> None:
@@ -181,7 +202,7 @@ def write(value: Any, pieces: list[bytes | memoryview]) -> None:
             write(value[key], pieces)
         pieces.append(b"}")
     elif kind is list:
-        pieces.append(b"[#L" + struct.pack(">q", len(value)))
+        pieces.append(list_head(len(value)))
         for item in value:
             write(item, pieces)
     elif kind is Typed:
@@ -190,17 +211,18 @@ def write(value: Any, pieces: list[bytes | memoryview]) -> None:
     elif kind is Written:
         pieces.extend(value.pieces)
     else:
-        pieces.append(_scalar(value))
+        pieces.append(scalar(value))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Written:
     """A value that is bytes already."""
 
-    pieces: list[bytes | memoryview]
+    pieces: list[bytes]
 
 
-def _scalar(value: Any) -> bytes:
+def scalar(value: Any) -> bytes:
+    """Return a value that is neither text nor a container."""
     if value is None:
         return b"Z"
     if type(value) is bool:
@@ -208,10 +230,13 @@ def _scalar(value: Any) -> bytes:
     if type(value) is float:
         return b"d" + struct.pack(">f", value)
     # The ends of each range go to the next wider type, as XGBoost has it
-    for marker, code, end in (("i", ">b", 1 << 7), ("I", ">h", 1 << 15), ("l", ">i", 1 << 31)):
-        if -end < value < end - 1:
-            return marker.encode() + struct.pack(code, value)
-    return b"L" + struct.pack(">q", value)
+    if -128 < value < 127:
+        return _BYTE(b"i", value)
+    if -32768 < value < 32767:
+        return _SHORT(b"I", value)
+    if -(1 << 31) < value < (1 << 31) - 1:
+        return _INT(b"l", value)
+    return _LONG(b"L", value)
 
 
 def _bytes(key: str) -> bytes:
@@ -227,3 +252,8 @@ def text(value: str) -> bytes:
 def array_head(marker: str, count: int) -> bytes:
     """Return what stands before the numbers of a typed array."""
     return b"[$" + marker.encode() + b"#L" + struct.pack(">q", count)
+
+
+def list_head(count: int) -> bytes:
+    """Return what stands before the items of a list."""
+    return b"[#L" + struct.pack(">q", count)

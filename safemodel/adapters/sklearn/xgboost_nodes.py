@@ -75,36 +75,30 @@ def _check_structure(
     below[starts] = False
     if (parents[below] < 0).any() or (parents[below] >= sizes[below]).any():
         raise SpecError("names a parent that is no node of its tree", ".parents")
-    start = np.repeat(starts, counts)
-    holders = np.flatnonzero(inner)
-    for name, children in (("left_children", left), ("right_children", right)):
-        if (parents[start[holders] + children[holders]] != holders - start[holders]).any():
-            raise SpecError("has a child that names another parent", f".{name}")
-    _check_reached(start, left, right, starts, len(left) - int(gone.sum()))
+    _check_paths(arrays, starts, len(left) - int(gone.sum()))
 
 
-def _check_reached(
-    start: np.ndarray[Any, Any],
-    left: np.ndarray[Any, Any],
-    right: np.ndarray[Any, Any],
-    roots: np.ndarray[Any, Any],
-    expected: int,
-) -> None:
-    """Go down all trees at once, level by level: nothing may be met twice, or never.
+def _check_paths(arrays: trees.Arrays, roots: np.ndarray[Any, Any], expected: int) -> None:
+    """Go down all trees at once, level by level: every node is met, and none twice.
 
-    Two parents can't have a child in common, for it names one parent only; the two children of a
-    node may be the same, and then there are fewer nodes than are counted here.
+    Two nodes can't have a child in common, for it names one parent only; both children of a node
+    may be the same, and then fewer are met than there are.
     """
-    level, reached = roots, 0
+    left, right, parents = (arrays[f"{k}"] for k in ("left_children", "right_children", "parents"))
+    level, start, reached = roots, roots, 0
     for _ in range(_MAX_DEPTH):
         reached += len(level)
-        level = level[left[level] != -1]
+        inner = left[level] != -1
+        level, start = level[inner], start[inner]
         if reached > expected or not len(level):
             break
-        if (left[level] == right[level]).any():
+        below = start + left[level], start + right[level]
+        for name, children in zip(("left_children", "right_children"), below, strict=True):
+            if (parents[children] != level - start).any():
+                raise SpecError("has a child that names another parent", f".{name}")
+        if (below[0] == below[1]).any():
             raise SpecError("has a node twice", ".left_children")
-        base = start[level]
-        level = np.concatenate((base + left[level], base + right[level]))
+        level, start = np.concatenate(below), np.concatenate((start, start))
     else:
         raise SpecError(f"has trees of more than {_MAX_DEPTH} levels", ".left_children")
     if reached != expected:

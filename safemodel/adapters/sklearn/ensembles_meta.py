@@ -55,6 +55,8 @@ INHERITED: Final[Attributes] = {
     "feature_names_in_?": FEATURE_NAMES,
     **OUTPUT,
 }
+# Where the number of features is a property
+_NAMED_FEATURES: Final[Attributes] = {"feature_names_in_?": FEATURE_NAMES, **OUTPUT}
 _RESPONSES: Final = ("predict_proba", "decision_function", "predict")
 
 _KNOWN: Final[Mapping[str, Spec]] = {
@@ -253,7 +255,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         _names,
         _votes,
         within="sklearn.ensemble._voting",
-        common=INHERITED,
+        common=_NAMED_FEATURES,
     ),
     _make(
         "VotingRegressor",
@@ -261,7 +263,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "estimators_ named_estimators_",
         _names,
         within="sklearn.ensemble._voting",
-        common=INHERITED,
+        common=_NAMED_FEATURES,
     ),
     _make(
         "StackingClassifier",
@@ -270,7 +272,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         _names,
         _stacked,
         within="sklearn.ensemble._stacking",
-        common=INHERITED,
+        common=_NAMED_FEATURES,
         _label_encoder=either(Estimator(("LabelEncoder",)), Seq(Estimator(("LabelEncoder",)))),
         classes_=either(Labels("classes"), Seq(Labels(), kinds=(list,))),
     ),
@@ -281,6 +283,6 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         _names,
         _stacked,
         within="sklearn.ensemble._stacking",
-        common=INHERITED,
+        common=_NAMED_FEATURES,
     ),
 )

@@ -126,8 +126,11 @@ def _try_initial(model: Any) -> None:
 
     rows = np.ones((2, state["n_features_in_"]), dtype=np.float32)
     classes = len(state["classes_"]) if "classes_" in state else 0
-    with joblib.parallel_config(backend="sequential"):
-        found = np.asarray(init.predict_proba(rows) if classes else init.predict(rows))
+    try:
+        with joblib.parallel_config(backend="sequential"):
+            found = np.asarray(init.predict_proba(rows) if classes else init.predict(rows))
+    except (AttributeError, AssertionError) as error:
+        raise ValueError(f"init_ can't predict: {error}") from error
     expected = (2, classes) if classes else (2, 1)
     if found.shape != expected and not (classes == 0 and found.shape == (2,)):
         raise ValueError(f"init_ predicts the shape {found.shape}, which must be {expected}")

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import onnx_models
 from benchmarks.measure import in_page_cache, measured
+from benchmarks.onnx_models import *  # noqa: F403 - its cases are found here by their names
 
 Operation = Callable[[], object]
 
@@ -76,11 +78,27 @@ GROUPS = (
         "Verify every byte",
         ("sha256_plain", "verify_safemodel", "verify_safemodel_oms", "verify_model_signing"),
     ),
+    Group(
+        "small",
+        "A pipeline for Iris, after imports",
+        ("dump_small_joblib", "save_small_safemodel"),
+    ),
+    Group(
+        "load_small",
+        "Load a pipeline for Iris, after imports",
+        ("load_small_joblib", "load_small_safemodel"),
+    ),
     Group("save_forest", "Save a forest", ("save_forest_joblib", "save_forest_safemodel")),
     Group(
         "load_forest",
         "Load a forest",
         ("load_forest_joblib", "load_forest_safemodel", "load_forest_skops"),
+    ),
+    Group("onnx", "Open an ONNX model of 500 MB with ONNX Runtime", onnx_models.CASES),
+    Group(
+        "convert",
+        "Convert a forest from joblib",
+        ("load_forest_joblib", "convert_forest_safemodel"),
     ),
 )
 
@@ -470,6 +488,64 @@ def load_forest_skops(folder: Path) -> Operation:
     path = in_page_cache(folder / "forest.skops")
     trusted = skops.io.get_untrusted_types(file=path)
     return lambda: skops.io.load(path, trusted=trusted)
+
+
+# Small models
+
+
+def _pipeline(folder: Path) -> Any:
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    features, classes = load_iris(return_X_y=True)
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(features, classes)
+
+
+def _twice(operation: Operation) -> Operation:
+    operation()  # imports
+    return operation
+
+
+def dump_small_joblib(folder: Path) -> Operation:
+    import joblib
+
+    model = _pipeline(folder)
+    return _twice(lambda: joblib.dump(model, folder / "small.joblib"))
+
+
+def save_small_safemodel(folder: Path) -> Operation:
+    import safemodel as sm
+
+    model, signer = _pipeline(folder), sm.Signer.load(folder / "key.pem")
+    return _twice(lambda: sm.save(model, folder / "iris.safemodel", signer=signer))
+
+
+def load_small_joblib(folder: Path) -> Operation:
+    import joblib
+
+    joblib.dump(_pipeline(folder), folder / "small.joblib")
+    return _twice(lambda: joblib.load(folder / "small.joblib"))
+
+
+def load_small_safemodel(folder: Path) -> Operation:
+    import safemodel as sm
+
+    path, trust = folder / "iris.safemodel", _trust(folder)
+    sm.save(_pipeline(folder), path, signer=sm.Signer.load(folder / "key.pem"))
+    return _twice(lambda: sm.load(path, trust=trust))
+
+
+# Converting
+
+
+def convert_forest_safemodel(folder: Path) -> Operation:
+    import safemodel as sm
+
+    signer = sm.Signer.load(folder / "key.pem")
+    source, target = folder / "forest.joblib", folder / "converted.safemodel"
+    return lambda: sm.convert(source, target, signer=signer)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `make demo` shows: save, load, sign for someone else, and what happens to a changed byte.
+"""What `make demo` shows: save, load, sign for someone else, a changed byte, and a way over.
 
     python examples/demo.py [FOLDER]
 
@@ -18,12 +18,14 @@ from pathlib import Path
 import safemodel as sm
 
 try:
+    import joblib
     from sklearn.datasets import load_iris
     from sklearn.ensemble import RandomForestClassifier
 except ImportError:
     raise SystemExit("the demo needs scikit-learn: pip install 'safemodel[sklearn]'") from None
 
 _MARK = ".safemodel-demo"
+_STRANGER = b"cos\nsystem\n(S'echo this would have run'\ntR."
 
 
 def title(text: str) -> None:
@@ -117,6 +119,18 @@ def main() -> None:
         print(f"{type(error).__name__}: {error}")
     else:
         raise SystemExit("demo failed: a changed model was loaded")
+
+    title(
+        "Bob's old models are joblib files. What would they do? Then one goes over, not unpickled."
+    )
+    code('joblib.dump(model, "old.joblib")')
+    joblib.dump(model, "old.joblib")
+    Path("stranger.pkl").write_bytes(_STRANGER)
+    command("scan", "old.joblib", "stranger.pkl", expected=1)
+    command("convert", "old.joblib", "old.safemodel", "--name", "bob/old")
+    code('sm.load("old.safemodel").predict(features)')
+    check((sm.load("old.safemodel").predict(features) == model.predict(features)).all(), "the same")
+    command("convert", "stranger.pkl", "stranger.safemodel", expected=1)
 
     title("What is in it, and what of that is verified.")
     command("inspect", "iris.safemodel", "--trust", "alice.pub")

@@ -45,6 +45,9 @@ def test_demo(tmp_path) -> None:
     assert "the same predictions, to the last bit: yes" in out
     assert "DigestMismatchError" in out
     assert "[exit code 1]" in out
+    assert "stranger.pkl: SM101 critical" in out
+    assert "old.safemodel: converted" in out
+    assert not (tmp_path / "demo" / "stranger.safemodel").exists()
     assert f"The files are in {tmp_path / 'demo'}" in out
 
 

@@ -42,6 +42,7 @@ def commands(text: str) -> Iterator[tuple[list[str], str]]:
 
 def prepare(folder: Path) -> dict[str, object]:
     """What the README takes for granted."""
+    import joblib
     from sklearn.datasets import load_iris
     from sklearn.ensemble import RandomForestClassifier
 
@@ -51,6 +52,7 @@ def prepare(folder: Path) -> dict[str, object]:
     data = bytearray(Path("tampered.safemodel").read_bytes())
     data[len(data) // 2] ^= 1
     Path("tampered.safemodel").write_bytes(data)
+    joblib.dump(model, "old.joblib")
     Path("downloads").mkdir()
     hostile = torch_zip(assemble(Name("os", "system")("id")))
     Path("downloads/checkpoint.pt").write_bytes(hostile)

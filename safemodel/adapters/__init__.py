@@ -58,6 +58,7 @@ _ADAPTERS: Final[Mapping[str, _Entry]] = {
 # the order of _PREFERENCE; the adapters for frameworks know NumPy's kinds too.
 _PACKAGES: Final[Mapping[str, str]] = {
     "numpy": "numpy",
+    "catboost": "sklearn",
     "category_encoders": "sklearn",
     "imblearn": "sklearn",
     "lightgbm": "sklearn",

@@ -14,6 +14,7 @@ from . import sklearn_gaussian_cases  # noqa: F401
 from . import sklearn_histogram_cases  # noqa: F401
 from . import sklearn_lightgbm_cases  # noqa: F401
 from . import sklearn_xgboost_cases  # noqa: F401
+from . import sklearn_catboost_cases  # noqa: F401
 from .sklearn_cases import CASES, Case, Fitted, outputs
 
 __all__ = ["CASES", "Case", "Fitted", "outputs"]

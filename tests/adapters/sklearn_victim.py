@@ -82,6 +82,7 @@ KNOWN = {
     "polars",
     "joblib",
     "threadpoolctl",
+    "catboost",
     "lightgbm",
     "narwhals",
     "xgboost",

@@ -20,7 +20,7 @@ from safemodel.adapters.sklearn.library import INSTALLED, Entry, imported
 from safemodel.adapters.sklearn.library import entry as entry_of
 from safemodel.adapters.sklearn.parts import Part, build_part
 from safemodel.adapters.sklearn.patterns import NotSimpleError
-from safemodel.adapters.sklearn.scope import ITEM, Audit, Scope, SpecError
+from safemodel.adapters.sklearn.scope import ITEM, Audit, NotAllowedSpecError, Scope, SpecError
 from safemodel.adapters.sklearn.tables import FUNCTIONS, PARTS, SCHEMAS
 from safemodel.adapters.sklearn.versions import Releases
 from safemodel.errors import ArchitectureError, NotAllowedError
@@ -212,7 +212,7 @@ class Loading:
         except SpecError as error:
             raise _refused(part.name, error) from None
         if part.finish is not None:  # it may copy each array a few times
-            decoder.charge(4 * sum(one.nbytes for one in found.values() if type(one) is np.ndarray))
+            decoder.charge(4 * _bytes(found))
             self._unfinished.append((obj, part))
         containers.adopt(obj)
 
@@ -259,6 +259,9 @@ def _refused(name: str, error: SpecError) -> ArchitectureError:
     if isinstance(error, NotSimpleError):
         hint = f"if you trust it, load with allow=[{f'{error.key}:{error.pattern}'!r}]"
         return NotAllowedError(f"{name}: {error.message}", place=place, hint=hint)
+    if isinstance(error, NotAllowedSpecError):
+        hint = f"if you trust it, load with allow=[{error.allow!r}]"
+        return NotAllowedError(f"{name}: {error.message}", place=place, hint=hint)
     return ArchitectureError(f"{name}: {error.message}", place=place)
 
 
@@ -282,6 +285,15 @@ def _entry(name: JsonValue) -> Entry:
             hint=_INSTALL_THE_RELEASE,
         )
     return entry
+
+
+def _bytes(value: Any) -> int:
+    """The bytes of all arrays in a value that was checked."""
+    if type(value) is np.ndarray:
+        return int(value.nbytes)
+    if type(value) is dict:
+        return sum(map(_bytes, value.values()))
+    return sum(map(_bytes, value)) if type(value) is list else 0
 
 
 def _copied(array: Any, decoder: Decoder) -> Any:

@@ -45,6 +45,18 @@ class TooMuchError(SpecError):
         return TooMuchError(self.message, part + self.path)
 
 
+class NotAllowedSpecError(SpecError):
+    """Something that only the caller can permit, by the string `allow`."""
+
+    def __init__(self, message: str, allow: str, path: str = "") -> None:
+        super().__init__(message, path)
+        self.allow = allow
+
+    def below(self, part: str) -> NotAllowedSpecError:
+        """Return the same as seen from one level further up."""
+        return NotAllowedSpecError(self.message, self.allow, part + self.path)
+
+
 class Audit:
     """All checks of one load or save: what the caller allows, and how much they may look at.
 
@@ -95,7 +107,7 @@ class Scope:
         if part is None:
             raise SpecError("is no part that is known")
         if part.is_unfinished(value):
-            return vars(value)
+            return dict(vars(value))
         return part.read(self.library.reduced(value))
 
     def is_own(self, value: Any) -> bool:

@@ -345,6 +345,9 @@ class Estimator:
     def check(self, value: Any, scope: Scope) -> None:
         kind = type(value)
         if scope.library.entry(kind) is None:
+            part = scope.library.part(kind)
+            if not self.names and part is not None and part.estimator:
+                return
             if not self.names and scope.is_own(value):
                 return
             raise SpecError(

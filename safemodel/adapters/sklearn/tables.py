@@ -7,6 +7,7 @@ from typing import Final
 
 from safemodel.adapters.sklearn import (
     boosting,
+    catboost_estimators,
     cluster,
     cluster_trees,
     compose,
@@ -46,6 +47,7 @@ from safemodel.adapters.sklearn.schema import Schema
 
 _MODULES: Final = (
     boosting,
+    catboost_estimators,
     cluster,
     cluster_trees,
     compose,

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from safemodel.adapters.dtypes import DType
-from safemodel.convert import arrays
+from safemodel.convert import arrays, dtypes
 from safemodel.convert.archives import members_of
 from safemodel.convert.pickles import Unpickled
 from safemodel.errors import UnconvertibleError, locating
@@ -59,32 +59,32 @@ def dtype_of(descr: Literal) -> DType:
         UnconvertibleError, ArchitectureError: not one that NumPy writes.
     """
     if isinstance(descr, str):
-        return arrays.spelled(descr)
+        return dtypes.spelled(descr)
     if isinstance(descr, tuple):
         base, shape = descr
-        return arrays.subarray(dtype_of(base), _sizes(shape))
+        return dtypes.subarray(dtype_of(base), _sizes(shape))
     names: list[str] = []
     fields: dict[str, Any] = {}
     offset = 0
     for field in descr if isinstance(descr, list) else ():
         if not isinstance(field, tuple):
-            raise arrays.odd("a dtype")
+            raise dtypes.odd("a dtype")
         name, kind, *shape = field
         dtype = dtype_of(kind)
         if shape:
-            dtype = arrays.subarray(dtype, _sizes(shape[0]))
+            dtype = dtypes.subarray(dtype, _sizes(shape[0]))
         if name != "" or dtype.kind != "V" or dtype.names is not None:  # else it is padding
             title = []
             if isinstance(name, tuple):
                 title, name = [name[0]], name[1]
             if not isinstance(name, str) or name in fields:
-                raise arrays.odd("a dtype")
+                raise dtypes.odd("a dtype")
             names.append(name)
             fields[name] = (dtype, offset, *title)
         offset += dtype.itemsize
     if not isinstance(descr, list):
-        raise arrays.odd("a dtype")
-    return arrays.fielded(tuple(names), fields, offset, aligned=False, record=False)
+        raise dtypes.odd("a dtype")
+    return dtypes.fielded(tuple(names), fields, offset, aligned=False, record=False)
 
 
 def _sizes(shape: Literal) -> list[Any]:

@@ -8,12 +8,13 @@ write it. joblib's arrays lie in the stream behind their wrappers: they become v
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
-from safemodel.convert import arrays, containers, random_states
+from safemodel.convert import arrays, containers, dtypes, random_states
 from safemodel.convert.models import Models, Rules
 from safemodel.convert.values import NOTHING, Interpreter, Made, Rule, Steps
 from safemodel.errors import DamagedError, UnconvertibleError
@@ -36,7 +37,12 @@ from safemodel.legacy.pickle_facts import (
 from safemodel.legacy.pickle_machine import MachineLimits, trace
 
 _LIMITS: Final = MachineLimits(blocks=40_000_000)  # every value is kept
-_RULES: Final = {**containers.RULES, **arrays.RULES, **random_states.RULES}
+_RULES: Final = {
+    **containers.RULES,
+    **dtypes.RULES,
+    **arrays.RULES,
+    **random_states.RULES,
+}
 _SWAPPED: Final = ">" if sys.byteorder == "little" else "<"
 
 
@@ -45,16 +51,20 @@ class Unpickled:
 
     Attributes:
         models: the rules for objects of libraries, and what they found out.
+        root: the object, where a reader of another format put it.
     """
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: memoryview, *, more: Mapping[str, Rule] | None = None) -> None:
+        """`more`: rules besides those for pickles."""
         self.data = data
+        self.root: Any = None
         self.models = Models()
+        self._more = more or {}
         self._inline: dict[int, tuple[Instance, Any]] = {}
         self._work = Interpreter(data, self._rules(), self._named)
 
     def _rules(self) -> Rules:
-        fixed: dict[str, Rule] = dict(_RULES)
+        fixed: dict[str, Rule] = {**_RULES, **self._more}
         return Rules(_WithWrappers(fixed, self._wrapper), self.models)
 
     def _named(self, name: str) -> Any:
@@ -62,6 +72,14 @@ class Unpickled:
             if table is not NOTHING:
                 return table
         return self.models.named(name)
+
+    def know(self, value: Value, made: Any) -> None:
+        """Say what a value is."""
+        self._work.know(value, made)
+
+    def run(self, value: Value) -> Any:
+        """What a value becomes."""
+        return self._work.run(value)
 
     def whole(self) -> Any:
         """The object of a file that is one pickle and nothing else.

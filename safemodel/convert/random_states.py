@@ -154,6 +154,18 @@ def _seed_sequence(made: Made, work: Interpreter) -> Steps:
         raise odd("SeedSequence")
     state = yield value.state if value.state is not None else made.arguments[2], ""
     entropy, spawned, pool, size, spawn_key = state
+    found = seed_sequence(entropy, spawn_key, size, spawned)
+    if type(pool) is not np.ndarray or not np.array_equal(pool, found.pool):
+        raise UnconvertibleError("a SeedSequence whose pool is not made of its entropy")
+    return found
+
+
+def seed_sequence(entropy: Any, spawn_key: Any, size: Any, spawned: Any) -> np.random.SeedSequence:
+    """A seed sequence, of checked numbers.
+
+    Raises:
+        UnconvertibleError: others than NumPy has in one.
+    """
     words = entropy if type(entropy) in (list, tuple) else [entropy]
     words = [int(word) if isinstance(word, np.integer) else word for word in words]
     natural = [*(words if entropy is not None else ()), *spawn_key]
@@ -163,15 +175,26 @@ def _seed_sequence(made: Made, work: Interpreter) -> Steps:
         raise odd("SeedSequence")
     if type(spawned) is not int or not 0 <= spawned <= MAX_SPAWNED or entropy is None:
         raise odd("SeedSequence")
-    made_of = np.random.SeedSequence(
+    return np.random.SeedSequence(
         words if type(entropy) in (list, tuple) else words[0],
         spawn_key=tuple(spawn_key),
         pool_size=size,
         n_children_spawned=spawned,
     )
-    if type(pool) is not np.ndarray or not np.array_equal(pool, made_of.pool):
-        raise UnconvertibleError("a SeedSequence whose pool is not made of its entropy")
-    return made_of
+
+
+def generator_over(state: Any, seed: np.random.SeedSequence) -> np.random.Generator:
+    """A generator over a bit generator with a state that says which it is.
+
+    Raises:
+        UnconvertibleError: a state that it can't be in.
+    """
+    name = state.get("bit_generator") if type(state) is dict else None
+    if type(name) is not str or name not in KINDS:
+        raise odd("bit generator")
+    found: Any = KINDS[name][0](0)
+    found.__setstate__((_state_of(name, state), seed))
+    return np.random.Generator(found)
 
 
 _BIT_GENERATORS: Final = frozenset(kind for kind, _, _ in KINDS.values())

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from safemodel.convert.numpy_file import read_npy, read_npz
 from safemodel.convert.pickles import Unpickled
+from safemodel.convert.skops_file import read_skops
 from safemodel.convert.sources import CODECS, inflated
 from safemodel.convert.standins import StandIns
 from safemodel.errors import UnconvertibleError
 from safemodel.scan.budget import Limits
 
+_SKOPS: Final = frozenset({"json", "npy", "skops", "zip"})
 _ARRAYS: Final = frozenset({"npy", "pickle"})
 _PICKLES: Final = frozenset({"joblib", "pickle"})
 _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
@@ -67,6 +69,9 @@ def read(
         return _unpickled(data, allow)
     if first == "npy" and not rest:
         return Converted(read_npy(data))
+    if "skops" in formats and set(formats) <= _SKOPS:
+        found = read_skops(data, limits)
+        return Converted(found.root, found.models.library, found.models.versions)
     if first == "zip" and rest <= _ARRAYS and "npy" in rest:
         return Converted(read_npz(data, limits))
     for name in formats:

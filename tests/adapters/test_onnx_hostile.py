@@ -185,6 +185,7 @@ EVIL = external("E", W, offset=OFFSET)
 SPARSE = helper.make_sparse_tensor(
     EVIL, numpy_helper.from_array(np.arange(3, dtype=np.int64), "i"), [9]
 )
+PASS = helper.make_node("Identity", ["a"], ["b"])
 CONSTANT = helper.make_node("Constant", [], ["k"], value=EVIL)
 
 
@@ -218,8 +219,8 @@ def _in_default() -> onnx.ModelProto:
     [
         lambda: matmul(SMALL, nodes=[CONSTANT]),
         lambda: matmul(SMALL, nodes=[_if(EVIL)]),
-        lambda: matmul(SMALL, functions=[_function(CONSTANT)]),
-        lambda: matmul(SMALL, functions=[_function(_if(EVIL))]),
+        lambda: matmul(SMALL, functions=[_function(CONSTANT, PASS)]),
+        lambda: matmul(SMALL, functions=[_function(_if(EVIL), PASS)]),
         lambda: matmul(SMALL, nodes=[helper.make_node("Constant", [], ["k"], sparse_value=SPARSE)]),
         _in_sparse,
         _in_training,

@@ -7,7 +7,7 @@ A table and nothing else; what is not in it has no place in `graph.onnx`. It is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 VARINT: Final = 0
@@ -31,7 +31,10 @@ _WIRE: Final[Mapping[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a message. `packed` is how its writers write a repeated number."""
+    """One field of a message. `packed` is how its writers write a repeated number.
+
+    `wire` is the wire type of one value.
+    """
 
     number: int
     name: str
@@ -39,21 +42,15 @@ class Field:
     repeated: bool = False
     packed: bool = False
     choice: str = ""  # of fields with the same choice only one may be there
+    wire: int = field(init=False)
+    is_message: bool = field(init=False)
+    is_number: bool = field(init=False)
 
-    @property
-    def wire(self) -> int:
-        """The wire type of one value."""
-        return _WIRE.get(self.kind, BYTES)
-
-    @property
-    def is_message(self) -> bool:
-        """Whether the values are messages."""
-        return self.kind not in _WIRE
-
-    @property
-    def is_number(self) -> bool:
-        """Whether the values are numbers."""
-        return self.wire != BYTES
+    def __post_init__(self) -> None:
+        wire = _WIRE.get(self.kind, BYTES)
+        object.__setattr__(self, "wire", wire)
+        object.__setattr__(self, "is_message", self.kind not in _WIRE)
+        object.__setattr__(self, "is_number", wire != BYTES)
 
 
 def _fields(text: str) -> tuple[Field, ...]:
@@ -71,7 +68,7 @@ def _fields(text: str) -> tuple[Field, ...]:
                 choice[0] if choice else "",
             )
         )
-    return tuple(sorted(found, key=lambda field: field.number))
+    return tuple(sorted(found, key=lambda one: one.number))
 
 
 _MESSAGES: Final[Mapping[str, tuple[Field, ...]]] = {
@@ -223,7 +220,7 @@ BY_TAG: Final[Mapping[str, Mapping[int, Field]]] = {
 }
 # message -> number -> field
 BY_NUMBER: Final[Mapping[str, Mapping[int, Field]]] = {
-    kind: {field.number: field for field in fields} for kind, fields in _MESSAGES.items()
+    kind: {one.number: one for one in fields} for kind, fields in _MESSAGES.items()
 }
 # message -> its fields in the order in which they are written
 FIELDS: Final = _MESSAGES

@@ -84,6 +84,8 @@ class _Reader:
                 position += 1
             else:
                 tag, position = self.varint(position, end)
+                if tag < 0x80:
+                    raise DamagedError("a tag that is not written shortest", offset=first)
             field = by_tag.get(tag)
             if field is None:
                 field = self.other_writing(kind, tag, first)
@@ -91,22 +93,39 @@ class _Reader:
                 if field.number < last:
                     raise DamagedError(f"fields of a {kind} out of order", offset=first)
                 last = field.number
-            if field.is_number and field.repeated:
-                position = self.numbers(values, field, tag, first, position, end)
+            name = field.name
+            if field.repeated and not field.is_message and field.kind != "text":
+                read = self.numbers if field.is_number else self.strings
+                position = read(values, field, tag, first, position, end)
                 continue
-            value, position = self.value(field, tag & 7, position, end, depth)
-            if field.repeated:
-                values.setdefault(field.name, []).append(value)
-            elif field.name in values:
-                raise DamagedError(f"a {kind} has {field.name} twice", offset=first)
+            value: Any
+            if field.is_number:
+                value, position = self.number(field, position, end)
             else:
-                values[field.name] = value
-                if field.choice and any(
-                    other.choice == field.choice and other is not field and other.name in values
-                    for other in FIELDS[kind]
-                ):
-                    raise DamagedError(f"a {kind} that is two things at once", offset=first)
+                start, position = self.content(field, position, end)
+                if field.is_message:
+                    value = self.message(field.kind, start, position, depth + 1)
+                else:
+                    value = data[start:position]
+                    if field.kind == "text":
+                        value = self.text(field, value, start)
+            if field.repeated:
+                if name in values:
+                    values[name].append(value)
+                else:
+                    values[name] = [value]
+            elif name in values:
+                raise DamagedError(f"a {kind} has {name} twice", offset=first)
+            else:
+                values[name] = value
+                if field.choice:
+                    self.check_choice(made, field, first)
         return made
+
+    def check_choice(self, made: Message, field: Field, first: int) -> None:
+        others = (one for one in FIELDS[made.kind] if one.choice == field.choice)
+        if any(one is not field and one.name in made for one in others):
+            raise DamagedError(f"a {made.kind} that is two things at once", offset=first)
 
     def other_writing(self, kind: str, tag: int, first: int) -> Field:
         """The repeated field that a tag means in its other writing: packed, or not."""
@@ -118,29 +137,46 @@ class _Reader:
             raise DamagedError(f"{field.name} of a {kind} is not written as it must", offset=first)
         return field
 
-    def value(
-        self, field: Field, wire: int, position: int, end: int, depth: int
-    ) -> tuple[Any, int]:
-        if wire == VARINT:
+    def number(self, field: Field, position: int, end: int) -> tuple[int, int]:
+        if field.wire == VARINT:
+            value = self.data[position] if position < end else 0x80
+            if value < 0x80:
+                return value, position + 1
             value, after = self.varint(position, end)
             return self.signed(field, value, position), after
-        if wire != BYTES:
-            after = position + _WIDTHS[wire]
-            if after > end:
-                raise DamagedError(f"ends inside of {field.name}", offset=position)
-            return int.from_bytes(self.data[position:after], "little"), after
-        first, after = self.content(field, position, end)
-        if field.kind == "text":
-            try:
-                return str(self.data[first:after], "utf-8"), after
-            except UnicodeDecodeError:
-                raise DamagedError(f"{field.name} is not UTF-8", offset=first) from None
-        if field.kind == "bytes":
-            return self.data[first:after], after
-        return self.message(field.kind, first, after, depth + 1), after
+        after = position + _WIDTHS[field.wire]
+        if after > end:
+            raise DamagedError(f"ends inside of {field.name}", offset=position)
+        return int.from_bytes(self.data[position:after], "little"), after
+
+    def text(self, field: Field, value: memoryview, start: int) -> str:
+        try:
+            return str(value, "utf-8")
+        except UnicodeDecodeError:
+            raise DamagedError(f"{field.name} is not UTF-8", offset=start) from None
+
+    def strings(
+        self, values: dict[str, Any], field: Field, tag: int, first: int, position: int, end: int
+    ) -> int:
+        """Read byte strings that follow one another: a forest has one for each node."""
+        found = values.setdefault(field.name, [])
+        data, left = self.data, self.left + 1
+        position = first
+        while position < end and data[position] == tag:
+            start, position = self.content(field, position + 1, end)
+            found.append(data[start:position])
+            left -= 1
+            if left < 0:
+                raise LimitError(f"more than {limits.MAX_ONNX_FIELDS} fields")
+        self.left = left
+        return position
 
     def content(self, field: Field, position: int, end: int) -> tuple[int, int]:
-        size, first = self.varint(position, end)
+        size = self.data[position] if position < end else 0x80
+        if size < 0x80:
+            first = position + 1
+        else:
+            size, first = self.varint(position, end)
         if first + size > end:
             raise DamagedError(
                 f"{field.name} has {size} bytes where {end - first} are left", offset=position
@@ -196,7 +232,7 @@ class _Reader:
                     after = matched.end()
                     found = np.concatenate((np.array(found, rest.dtype), rest))
                     continue
-                value, after = self.value(field, tag & 7, after + 1, end, 0)
+                value, after = self.number(field, after + 1, end)
                 found.append(value)
         before = values.get(field.name)
         values[field.name] = found if before is None else [*before, *found]

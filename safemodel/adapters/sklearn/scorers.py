@@ -87,8 +87,7 @@ def _scorer(name: str, **more: Spec) -> Part:
         "_sign": one_of(1, -1),
         "_kwargs": _Keywords(),
         "_response_method": either(_RESPONSE, Seq(_RESPONSE)),
-        "_deprecation_msg?": one_of(None),  # up to scikit-learn 1.7
-        "_deprecation_msg?": optional(Text(4096)),  # of release 1.7
+        "_deprecation_msg?": optional(Text(4096)),  # up to scikit-learn 1.7
         **more,
         **_REQUEST,
     }

@@ -3,7 +3,8 @@
     python versions_child.py save FOLDER
     python versions_child.py load FOLDER
 
-Each prints one line of JSON: case -> why it was not saved, or what came of the load. Knows nothing of pytest.
+Each prints one line of JSON: case -> why it was not saved, or what came of the load. Knows nothing
+of pytest.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ from safemodel.errors import SafemodelError
 
 # Until 1.8 it took no notice of missing values.
 CHANGED = ("decision_path",)
+# Numbers that scikit-learn itself makes another way since 1.8, or draws anew each time.
+CHANGED_CASES = {
+    "GradientBoostingClassifier-forest": "the smallest probability that init= may give",
+    "IterativeImputer-posterior": "drawn",
+}
 FAMILIES = sorted(Path(__file__).parent.glob("sklearn_*cases.py"))
 
 
@@ -88,6 +94,8 @@ def outcome(module: Any, name: str, path: Path) -> str:
         return "no warning"
     if case is None:
         return "equal"  # there is no data to compare with: the class loads
+    if name in CHANGED_CASES:
+        return "equal"
     expected = pickle.loads((path.parent / f"{name}.pickle").read_bytes())
     found = flat(module.outputs(model, case.data))
     return compare(found, expected)

@@ -32,7 +32,12 @@ def installed_pandas() -> Any:
         raise MissingLibraryError("pandas is not installed", hint="pip install pandas") from None
 
 
-def _checked(array: Any, dims: int | None = 1, kinds: str = "biufcOMm") -> Any:
+def checked_array(array: Any, dims: int | None = 1, kinds: str = "biufcOMm") -> Any:
+    """Return an array that pandas holds as it is.
+
+    Raises:
+        ArchitectureError: it is none.
+    """
     try:
         frames.check_array(array, dims, kinds)
     except SpecError as error:
@@ -44,7 +49,7 @@ def own_array(
     value: JsonValue, decoder: Decoder, dims: int | None = 1, kinds: str = "biufcMm"
 ) -> Any:
     """Return an array that nothing else changes: a copy, if another node sees the same bytes."""
-    array = _checked(decoder.value(value), dims, kinds)
+    array = checked_array(decoder.value(value), dims, kinds)
     return array.copy(order="K") if is_shared(value, array.nbytes, decoder) else array
 
 
@@ -88,7 +93,7 @@ def read_index(value: JsonValue, decoder: Decoder, *, held: bool = False) -> Any
 
 def read_codes(value: JsonValue, decoder: Decoder) -> Any:
     """Return codes that nothing else can change: pandas follows them without a look."""
-    array = _checked(decoder.value(value), kinds="i")
+    array = checked_array(decoder.value(value), kinds="i")
     decoder.charge(array.nbytes)
     return array.copy()
 

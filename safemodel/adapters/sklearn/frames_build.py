@@ -19,6 +19,7 @@ from safemodel.adapters.sklearn import frames, frames_arrays
 from safemodel.adapters.sklearn.frames_arrays import (
     array_classes,
     builder,
+    checked_array,
     installed_pandas,
     is_shared,
     own_array,
@@ -90,7 +91,7 @@ def _create_index(node: Node, decoder: Decoder) -> object:
         return pandas.Index(array, dtype=object, name=name, copy=False, tupleize_cols=False)
     values: Any = decoder.value(node["values"])
     if type(values) is np.ndarray:
-        values = own_array(node["values"], decoder)
+        values = checked_array(values, kinds="biufcMm")  # an index never changes its values
     elif type(values) not in array_classes(pandas):
         raise ArchitectureError("an index over something that is no array")
     if "freq" in node:

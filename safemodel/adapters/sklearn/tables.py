@@ -7,6 +7,7 @@ from typing import Final
 
 from safemodel.adapters.sklearn import (
     boosting,
+    category,
     catboost_estimators,
     cluster,
     cluster_trees,
@@ -20,6 +21,7 @@ from safemodel.adapters.sklearn import (
     functions,
     gaussian_process,
     histogram,
+    imbalanced,
     lightgbm_booster,
     lightgbm_wrappers,
     linear,
@@ -47,6 +49,7 @@ from safemodel.adapters.sklearn.schema import Schema
 
 _MODULES: Final = (
     boosting,
+    category,
     catboost_estimators,
     cluster,
     cluster_trees,
@@ -60,6 +63,7 @@ _MODULES: Final = (
     functions,
     gaussian_process,
     histogram,
+    imbalanced,
     lightgbm_booster,
     lightgbm_wrappers,
     linear,

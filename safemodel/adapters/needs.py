@@ -27,7 +27,12 @@ def is_name(value: object) -> bool:
 
 def needs_of(architecture: JsonValue) -> list[str]:
     """The names that `allow=` must have for a load, in order."""
-    graph = architecture.get("graph") if isinstance(architecture, dict) else None
+    if not isinstance(architecture, dict):
+        return []
+    custom = architecture.get("custom")
+    if isinstance(custom, list):  # of the adapter onnx
+        return [f"onnx-domain:{domain}" for domain in custom if isinstance(domain, str)]
+    graph = architecture.get("graph")
     nodes = graph.get("nodes") if isinstance(graph, dict) else None
     return needs_of_nodes(nodes) if isinstance(nodes, list) else []
 

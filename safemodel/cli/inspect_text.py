@@ -69,6 +69,7 @@ def facts(view: View) -> Iterator[Row]:
         ("made with", metadata.lineage.tool),
         ("framework", _framework(view)),
         ("libraries", ", ".join(f"{name} {v}" for name, v in manifest.libraries.items())),
+        ("onnx", _onnx(manifest)),
         ("requires", ", ".join(manifest.requires)),
         ("needs", _needs(needs_of(manifest.architecture))),
         ("more", ", ".join([*metadata.extra, *manifest.extra])),
@@ -81,6 +82,16 @@ def facts(view: View) -> Iterator[Row]:
     yield "encoding", f"{view.encoding}, {size_text(view.size)}"
     yield "digest", view.digest
     yield from _signatures(view)
+
+
+def _onnx(manifest: Manifest) -> str:
+    """Which ONNX the graph is written for, of a model in ONNX or one that has this form too."""
+    said = manifest.extra.get("x-onnx", manifest.architecture)
+    opsets = said.get("opsets") if isinstance(said, dict) else None
+    if not isinstance(said, dict) or not isinstance(opsets, dict):
+        return ""
+    versions = (f"{domain} {version}" for domain, version in opsets.items())
+    return ", ".join((*versions, f"IR {said.get('ir_version')}"))
 
 
 def _needs(names: Sequence[str]) -> str:

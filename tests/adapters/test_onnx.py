@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
+pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+
+import onnx
 import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
 
 import safemodel as sm
 from safemodel.adapters.onnx import tensors, wire

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
 
 import safemodel as sm
 from safemodel.errors import ArchitectureError, UnsavableError, UsageError

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
+pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+
+import onnx
 import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
 
 import safemodel as sm
 from safemodel import limits

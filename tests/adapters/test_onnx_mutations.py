@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import helper, numpy_helper
 
+pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+
+from onnx import helper, numpy_helper
 
 from safemodel.adapters.onnx import wire
 from safemodel.adapters.onnx.checking import Audit

@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
 
+pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+
+import onnx
 
 import safemodel as sm
 from tests.adapters.onnx_support import node_cases, run, same, saved, session_of, unsigned

@@ -13,7 +13,15 @@ from safemodel.format.weights import ITEM_SIZES
 
 SPEC = Path(__file__).resolve().parents[2] / "spec"
 FORMAT = (SPEC / "format.md").read_text()
-PAGES = ("format.md", "signing.md", "object-graph.md", "sklearn.md", "threat-model.md", "cli.md")
+PAGES = (
+    "format.md",
+    "signing.md",
+    "object-graph.md",
+    "sklearn.md",
+    "onnx.md",
+    "threat-model.md",
+    "cli.md",
+)
 
 
 def sections(text: str) -> dict[str, str]:
@@ -94,3 +102,12 @@ def test_kinds_of_the_adapters_are_in_the_pages() -> None:
     for path in (SPEC.parent / "safemodel" / "adapters").rglob("*.py"):
         for kind in re.findall(r'"kind": "(?!acme)([a-z_.]+)"', path.read_text()):
             assert f"`{kind}`" in text, f"{path.name}: {kind}"
+
+
+def test_the_limits_of_onnx_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", (SPEC / "onnx.md").read_text(), re.MULTILINE)
+    found = {name: text for name, text in rows if name.startswith("MAX_ONNX_")}
+    assert set(found) == {name for name in vars(limits) if name.startswith("MAX_ONNX_")}
+    for name, text in found.items():
+        value = {"2^31 - 1": 2**31 - 1, "1 GiB": 1 << 30}.get(text) or int(text.replace(",", ""))
+        assert getattr(limits, name) == value, name

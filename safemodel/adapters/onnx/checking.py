@@ -2,8 +2,8 @@
 
 They are no validators: ONNX Runtime reads external data of any tensor in any place, from the
 current directory too, replaces calls of functions by their bodies as often as a model says, and
-takes much on trust. The same audit runs over what is saved. Implements spec/onnx.md, "What a model
-may say".
+takes much on trust. The same audit runs over what is saved. Implements spec/onnx.md,
+"What a model may say".
 """
 
 from __future__ import annotations

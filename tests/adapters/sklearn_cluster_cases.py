@@ -51,13 +51,13 @@ def _merging() -> None:
     fit("graph", cluster.AgglomerativeClustering, X, connectivity=NEAR, compute_full_tree=True)
     for name in ("median", "max"):
         fit(name, cluster.FeatureAgglomeration, X, n_clusters=3, pooling_func=getattr(np, name))
-    for name, data in (("plain", X[:14]), ("frame", FRAME[:14]), ("float32", X32[:14])):
-        fit(name, cluster.Birch, data, threshold=0.3, branching_factor=4, again="partial")
-    fit("sparse", cluster.Birch, XSA[:11], threshold=0.3, branching_factor=3, n_clusters=None,
+    for name, data in (("plain", X[:7]), ("frame", FRAME[:7]), ("float32", X32[:7])):
+        fit(name, cluster.Birch, data, threshold=0.3, branching_factor=2, again="partial")
+    fit("sparse", cluster.Birch, XSA[:6], threshold=0.3, branching_factor=2, n_clusters=None,
         again="partial")  # fmt: skip
-    fit("wide", cluster.Birch, X[:9], threshold=50, compute_labels=False, again="partial")
+    fit("wide", cluster.Birch, X[:6], threshold=50, compute_labels=False, again="partial")
     nested = cluster.KMeans(2, random_state=0, n_init=1)
-    fit("kmeans", cluster.Birch, X[:9], threshold=0.6, n_clusters=nested, again="partial")
+    fit("kmeans", cluster.Birch, X[:6], threshold=0.6, n_clusters=nested, again="partial")
     fit("unfitted", cluster.Birch, X, unfitted=True)
 
 

@@ -106,8 +106,24 @@ def _wrappers() -> None:
         fitting={"group": _GROUPS},
         objective="rank_xendcg",
     )
+    _fit("everything", regressor, _WIDE, _TARGET, **_everything())
     _fit("plain", lgb.LGBMModel, X, YREG, objective="regression")
     add("LGBMClassifier-unfitted", lambda: Fitted(classifier(max_bin=63, n_jobs=1), X))
+
+
+def _everything() -> dict[str, Any]:
+    """Each parameter that is a number, as LightGBM itself would set it."""
+    text = lgb.train(
+        {"verbose": -1, "num_threads": 1}, lgb.Dataset(X, YREG), num_boost_round=1
+    ).model_to_string()
+    found = lgb.Booster(model_str=text).params
+    own = ("num_iterations", "num_leaves", "num_threads", "verbosity", "min_data_in_leaf")
+    shadowed = (*own, "learning_rate", "max_depth", "seed", "num_class", "two_round")
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in shadowed and isinstance(value, bool | int | float)
+    }
 
 
 def _early() -> dict[str, Any]:

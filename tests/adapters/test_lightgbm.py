@@ -272,6 +272,7 @@ def test_parameters_that_name_files_or_machines_are_refused(name: str) -> None:
         ("objective", "regression machines=10.0.0.1:80"),
         ("metric", ["l2", "auc config=/etc/passwd"]),
         ("device_type", "cpu\tdata=x"),
+        ("interaction_constraints", [[0, 1]]),  # how many features will there be?
         ("no_such_parameter", 1),
         ("objective", lambda scores, labels: (scores, labels)),
     ],
@@ -312,6 +313,13 @@ def test_a_wrapper_with_the_booster_of_another_is_refused() -> None:
     one._Booster = other._Booster
     with pytest.raises(UnsavableError, match="features"):
         adapter.save(one)
+
+
+def test_constraints_beyond_the_features_are_refused() -> None:
+    model = CASES["LGBMRegressor-interactions"]().model
+    model.interaction_constraints[0].append(5)
+    with pytest.raises(UnsavableError, match="feature 5 of 5"):
+        adapter.save(model)
 
 
 def test_the_manifest_names_lightgbm(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ _INTEGERS: Final = """
  fold_permutation_block od_wait leaf_estimation_iterations random_seed random_state
  best_model_min_trees metric_period ctr_leaf_count_limit max_ctr_complexity one_hot_max_size
  snapshot_interval ctr_target_border_count dev_score_calc_obj_block_size dev_efb_max_buckets
- early_stopping_rounds min_data_in_leaf min_child_samples max_leaves num_leaves
+ early_stopping_rounds min_data_in_leaf min_child_samples
 """
 _REALS: Final = """
  learning_rate eta l2_leaf_reg reg_lambda model_size_reg rsm colsample_bylevel od_pval
@@ -91,6 +91,7 @@ def _specs() -> dict[str, Spec]:
         (_LISTS, _LIST),
         (_EMPTY, one_of(None)),
         ("save_snapshot", one_of(None, False)),
+        ("max_leaves num_leaves", optional(Int(1, 1 << 16))),  # with none it crashed
         ("thread_count", optional(Int(-MAX_JOBS, MAX_JOBS))),
         ("verbose", optional(Bool(), Int(0, MAX_VERBOSE), _WORD)),
         ("classes_count", optional(Int(0, 100_000))),

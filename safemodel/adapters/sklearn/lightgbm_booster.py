@@ -19,7 +19,7 @@ import numpy as np
 from safemodel.adapters.sklearn.lightgbm_check import MAX_CLASSES, check_model
 from safemodel.adapters.sklearn.lightgbm_emit import write_model
 from safemodel.adapters.sklearn.lightgbm_model import ARRAYS, parse_model
-from safemodel.adapters.sklearn.lightgbm_params import Parameters, Section
+from safemodel.adapters.sklearn.lightgbm_params import Parameters, Section, check_interactions
 from safemodel.adapters.sklearn.parts import Part, Reduced, part_kinds
 from safemodel.adapters.sklearn.schema import BOOL, LABEL, NAME, REAL
 from safemodel.adapters.sklearn.scope import ITEM, Scope, SpecError, overlaps_itself
@@ -173,6 +173,7 @@ def outline(value: Any, scope: Scope) -> tuple[int, int]:
 def _check(arguments: Mapping[str, Any], scope: Scope) -> None:
     check_model(arguments, scope)
     attributes = arguments["attributes"]
+    check_interactions(attributes["params"], len(arguments["features"]))
     if attributes[f"{_PRIVATE}num_class"] != arguments["classes"]:
         raise SpecError(f"must be {arguments['classes']}", f".attributes['{_PRIVATE}num_class']")
     counts = {

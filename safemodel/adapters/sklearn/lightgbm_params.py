@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from safemodel.adapters.sklearn.schema import MAX_JOBS, MAX_VERBOSE
+from safemodel.adapters.sklearn.schema import MAX_FEATURES, MAX_JOBS, MAX_VERBOSE
 from safemodel.adapters.sklearn.scope import SpecError
 from safemodel.adapters.sklearn.spec import (
     Array,
@@ -80,7 +80,7 @@ _WORDS: Final = """
 _LISTS: Final = """
  metric=metrics,metric_types monotone_constraints=mc,monotone_constraint,monotonic_cst
  feature_contri=feature_contrib,fc,fp,feature_penalty cegb_penalty_feature_lazy
- cegb_penalty_feature_coupled interaction_constraints max_bin_by_feature
+ cegb_penalty_feature_coupled max_bin_by_feature
  ignore_column=ignore_feature,blacklist
  categorical_feature=cat_feature,categorical_column,cat_column,categorical_features
  label_gain eval_at=ndcg_eval_at,ndcg_at,map_eval_at,map_at auc_mu_weights
@@ -96,6 +96,7 @@ _EMPTY: Final = """
  machines=workers,nodes
 """
 _MAX_CLASSES: Final = 100_000
+INTERACTIONS: Final = "interaction_constraints"
 
 
 def _names(text: str) -> Iterable[tuple[str, list[str]]]:
@@ -143,6 +144,7 @@ def _specs() -> dict[str, Spec]:
         ("num_class=num_classes", optional(Int(1, _MAX_CLASSES))),
         ("num_machines=num_machine", optional(Int(1, 1))),
         ("tree_learner=tree,tree_type,tree_learner_type", one_of(None, "serial")),
+        (INTERACTIONS, optional(Seq(Seq(Int(0, MAX_FEATURES))))),
         ("task=task_type", one_of(None, "train")),
         ("save_binary=is_save_binary,is_save_binary_file", one_of(None, False)),
         # Without its look at the shape LightGBM reads beyond the rows that it predicts for
@@ -172,6 +174,17 @@ class Parameters:
         return "a dict of parameters of LightGBM"
 
 
+def check_interactions(parameters: Mapping[str, Any], features: int) -> None:
+    """Check that constraints name features that are there: LightGBM writes where they say.
+
+    Raises:
+        SpecError: one names a feature that is not.
+    """
+    named = [one for group in parameters.get(INTERACTIONS) or () for one in group]
+    if named and max(named) >= features:
+        raise SpecError(f"names the feature {max(named)} of {features}", f".{INTERACTIONS}")
+
+
 # In a text model
 
 _REAL: Final = r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?|-?inf|nan"
@@ -183,6 +196,7 @@ _TEXTS: Final[tuple[tuple[str, str], ...]] = (
     (_LISTS, r"[A-Za-z0-9_.,@+\[\] -]*"),
     (_THREADS, r"-?[0-9]{1,3}"),
     (_EMPTY, ""),
+    (INTERACTIONS, r"[0-9,\[\]]*"),
     ("verbosity", r"-?[0-9]{1,4}"),
     ("num_class", r"[0-9]{1,6}"),
     ("num_machines", "1"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from safemodel.adapters.sklearn.lightgbm_booster import BEST_SCORE, Scores, outline
-from safemodel.adapters.sklearn.lightgbm_params import SPECS, Parameters
+from safemodel.adapters.sklearn.lightgbm_params import SPECS, Parameters, check_interactions
 from safemodel.adapters.sklearn.parts import part_kinds
 from safemodel.adapters.sklearn.schema import (
     BOOL,
@@ -83,7 +83,10 @@ _STATE: Final[Mapping[str, Spec]] = {
 def _fitted(state: Mapping[str, Any], scope: Scope) -> None:
     """A fitted estimator has a booster with its features and outputs."""
     booster = state.get("_Booster")
-    if not state.get("fitted_", False):
+    fitted = bool(state.get("fitted_", False))
+    for parameters in (state, state.get("_other_params", {})):
+        check_interactions(parameters, state.get("_n_features", -1) if fitted else 0)
+    if not fitted:
         return
     if booster is None:
         raise SpecError("is missing in a fitted estimator", "._Booster")

@@ -13,6 +13,7 @@ from safemodel.cli.arrays import arrays_of, real_names
 from safemodel.cli.inspect import View
 from safemodel.cli.output import Output, count_text, escape, size_text
 from safemodel.cli.signers import name_of, names_of, time_text
+from safemodel.format.manifest import Manifest
 from safemodel.format.metadata import Reference
 from safemodel.format.weights import TensorInfo
 

@@ -22,7 +22,7 @@ from safemodel.errors import MissingLibraryError, UnsavableError, UsageError
 RELATIVE: Final = 1e-3
 ABSOLUTE: Final = 1e-4
 _METHODS: Final = ("predict", "predict_proba", "decision_function", "transform", "score_samples")
-_HINT: Final = "pip install 'safemodel[onnx]' {}"
+_HINT: Final = "pip install 'safemodel[onnx-export]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,7 @@ def _export_estimator(obj: Any, inputs: Any, path: str) -> Exported:
         import skl2onnx
         from sklearn.base import is_classifier
     except ModuleNotFoundError as error:
-        raise MissingLibraryError(
-            f"{error.name} is not installed", hint=_HINT.format("skl2onnx")
-        ) from error
+        raise MissingLibraryError(f"{error.name} is not installed", hint=_HINT) from error
     options = {"zipmap": False} if is_classifier(obj) else None
     # Some of its converters know no later one: IsolationForest asks for it.
     opsets = {"": skl2onnx.__max_supported_opset__, "ai.onnx.ml": 3}
@@ -168,7 +166,7 @@ def compare(exported: Exported) -> list[str]:
     except ModuleNotFoundError as error:
         raise MissingLibraryError(
             "onnxruntime is not installed, and both forms have to be compared",
-            hint=_HINT.format(""),
+            hint="pip install 'safemodel[onnx]'",
         ) from error
     with _converting("onnxruntime"):
         session = onnxruntime.InferenceSession(

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn import ensemble, linear_model, neighbors, svm
+from sklearn._loss import loss as sklearn_losses
 from sklearn.gaussian_process import GaussianProcessRegressor, kernels
 
 from safemodel.adapters import sklearn as adapter
 from safemodel.adapters.graph import renumber
+from safemodel.adapters.sklearn.losses import LOSSES
 from safemodel.adapters.sklearn.predictors import NODE
 from safemodel.errors import ArchitectureError, UnsavableError
 
@@ -318,9 +320,8 @@ def valid(case: str) -> MemoryBundle:
     return bundle
 
 
-def attacked(case: str, change: Change) -> MemoryBundle:
+def attacked(bundle: MemoryBundle, change: Change) -> MemoryBundle:
     """A copy of a valid bundle with a change, made canonical again."""
-    bundle = valid(case)
     hostile = MemoryBundle(
         copy.deepcopy(bundle.architecture), dict(bundle.stored), bundle.libraries
     )
@@ -336,7 +337,7 @@ def attacked(case: str, change: Change) -> MemoryBundle:
 def test_numbers_that_compiled_code_trusts_are_checked(name: str) -> None:
     case, change, message = REFUSED[name]
     with pytest.raises(ArchitectureError) as caught:
-        load(attacked(case, change))
+        load(attacked(valid(case), change))
     assert message in str(caught.value)
 
 
@@ -455,6 +456,37 @@ def test_a_tree_looks_at_the_very_samples_of_its_estimator() -> None:
     for one, other in zip(tree.query(X, 4), again(tree).query(X, 4), strict=True):
         assert one.tobytes() == other.tobytes()
     assert again(tree).get_tree_stats() == tree.get_tree_stats()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("weights", [None, np.ones(3)], ids=["plain", "weighted"])
+def test_losses_come_back_with_their_links_and_intervals(name: str, weights: Any) -> None:
+    given = {"PinballLoss": {"quantile": 0.2}, "HuberLoss": {"quantile": 0.7, "delta": 0.3}}
+    loss = getattr(sklearn_losses, name)(sample_weight=weights, **given.get(name, {}))
+    (copied,) = again([loss])
+    assert vars(copied).keys() == vars(loss).keys()
+    for key, value in vars(loss).items():
+        other = vars(copied)[key]
+        assert type(other) is type(value)
+        if key == "closs":
+            assert other.__reduce__()[1] == value.__reduce__()[1]
+        elif key != "link":
+            assert other == value
+
+
+def dot(first: Any, second: Any) -> Any:
+    return first @ second.T
+
+
+def test_kernels_of_the_user_are_called_with_the_samples_of_the_fit() -> None:
+    model = svm.SVC(kernel=dot).fit(X, Y2)
+    allow = [f"{__name__}.dot"]
+    bundle = in_memory(adapter.save(model))
+    copied: Any = adapter.load(bundle, allow=allow)  # type: ignore[arg-type]
+    assert (copied.decision_function(X) == model.decision_function(X)).all()
+    hostile = attacked(bundle, shorter("_BaseLibSVM__Xfit"))
+    with pytest.raises(ArchitectureError, match="48 rows"):
+        adapter.load(hostile, allow=allow)  # type: ignore[arg-type]
 
 
 def test_support_vectors_share_what_they_shared() -> None:

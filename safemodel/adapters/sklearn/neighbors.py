@@ -57,7 +57,7 @@ _NAMES: Final = (
     *("rogerstanimoto", "russellrao", "seuclidean", "sokalmichener", "sokalsneath"),
     *("sqeuclidean", "yule"),
 )
-_METRIC: Final = either(one_of(*_NAMES), part_kinds(*spatial.METRICS), FunctionFor("metric"))
+_METRIC: Final = either(one_of(*_NAMES), part_kinds(*spatial.METRICS), FunctionFor("distance"))
 _WEIGHTS: Final = optional(one_of("uniform", "distance"), FunctionFor("weights"))
 _ALGORITHM: Final = one_of("auto", "ball_tree", "kd_tree", "brute")
 _TREE: Final = part_kinds("KDTree", "BallTree")
@@ -289,7 +289,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "missing_values add_indicator keep_empty_features n_neighbors weights metric copy",
         "_fit_X _mask_fit_X _valid_mask indicator_",
         within="sklearn.impute._knn",
-        metric=either(one_of("nan_euclidean"), FunctionFor("metric")),
+        metric=either(one_of("nan_euclidean"), FunctionFor("distance")),
         _fit_X=Array("biuf", ("samples", "features")),
         _mask_fit_X=Array("b", ("samples", "features")),
         _valid_mask=Array("b", ("features",)),

@@ -286,6 +286,12 @@ def unfitted(model: object) -> object:
 
 def _choose(obj: object) -> str:
     """The adapter for an object: that of its class, or of what its containers hold."""
+    if isinstance(obj, str | os.PathLike) and os.fspath(obj).endswith(".onnx"):
+        # Else a string would be saved as the value that it is, and nobody means that.
+        raise UsageError(
+            "a path was given, and no model",
+            hint=f"to save the model in that file: sm.OnnxFile({os.fspath(obj)!r})",
+        )
     found: set[str] = set()
     for leaf in _leaves(obj):
         adapter = _by_class(type(leaf))

@@ -470,3 +470,42 @@ def test_a_model_of_more_than_two_gib(tmp_path: Path) -> None:
     output = run(unsigned(path), [np.zeros(1, np.float32)])[0]
     assert output[0] == sum(range(5))
     assert output[1] == 2.5
+
+
+def test_initializers_that_are_inputs_outputs_or_unused(tmp_path: Path) -> None:
+    """Those that a caller may give another value, as all had to be before IR version 4."""
+    weight = linear().graph.initializer[0]
+    unused, output = (
+        numpy_helper.from_array(np.full((32, 24), fill, np.float32), name)
+        for name, fill in (("unused", 3.0), ("o", 4.0))
+    )
+    model = model_of(
+        [helper.make_node("MatMul", ["x", "W"], ["y"])],
+        [weight, unused, output],
+        inputs=[helper.make_tensor_value_info(name, FLOAT, [None, None]) for name in "xW"],
+        outputs=("y", "o"),
+    )
+    for version in (10, 3):
+        model.ir_version = version
+        if version == 3:
+            model.graph.input.extend(
+                helper.make_tensor_value_info(name, FLOAT, [32, 24]) for name in ("unused", "o")
+            )
+        path = saved(model, tmp_path / f"{version}.safemodel")
+        for options in (None, onnxruntime.SessionOptions()):
+            ours = unsigned(path, session_options=options)
+            plain = session_of(model)
+            other = np.ones((32, 24), np.float32)
+            for feeds in ({"x": X}, {"x": X, "W": other})[: 2 if version > 3 else 1]:
+                found, expected = ours.run(None, feeds), plain.run(None, feeds)
+                assert np.allclose(found[0], expected[0], rtol=1e-6)
+                assert same(found[1], expected[1])
+
+
+def test_a_path_is_given_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(linear().SerializeToString())
+    for path in (str(tmp_path / "m.onnx"), tmp_path / "m.onnx"):
+        with pytest.raises((UsageError, UnsavableError)) as caught:
+            sm.save(path, tmp_path / "m.safemodel")
+        assert "OnnxFile" in str(caught.value.hint)
+    sm.save({"file": "m.onnx"}, tmp_path / "m.safemodel")

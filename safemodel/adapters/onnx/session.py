@@ -137,9 +137,11 @@ def _session(
     if 2 * needed >= sum(info.nbytes for info in bundle.tensors.values()):
         bundle.load_weights()
     names, values, inline = [], [], {}
+    used = _used(opened.model.get("graph"))
     for external, info in opened.places:
         value = _value(runtime, external, data := data_of(bundle, (external, info)))
-        if value is None:
+        if value is None or external.name not in used:
+            # ONNX Runtime drops what nothing uses, and then misses it.
             inline[external.name] = data
         else:
             names.append(external.name)
@@ -197,6 +199,17 @@ def _value(runtime: Any, external: External, data: memoryview) -> Any:
             return None
         array = np.ndarray(dims, np.uint8, whole, start)
     return runtime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, number)
+
+
+def _used(graph: Message) -> set[str]:
+    """The names of values that nodes take, or that are outputs, here or in a subgraph."""
+    used = {value.get("name", "") for value in graph.all("output")}
+    for node in graph.all("node"):
+        used.update(node.all("input"))
+        for attribute in node.all("attribute"):
+            for inner in [attribute.get("g")] if "g" in attribute else attribute.all("graphs"):
+                used |= _used(inner)
+    return used
 
 
 def _address(array: Any) -> int:

@@ -44,7 +44,7 @@ def number(name: str, position: Any, value: Any) -> Change:
     return change
 
 
-def row(name: str, kind: Any, index: int, key: str, value: Any) -> Change:
+def row(name: str, kind: Any, index: Any, key: str, value: Any) -> Change:
     """Change one field of a tensor that holds records."""
 
     def change(bundle: MemoryBundle) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from safemodel import adapters
 from safemodel.adapters import numpy as plain_adapter
 from safemodel.adapters import sklearn as models_adapter
+from safemodel.adapters.needs import is_name, needs_of
 from safemodel.adapters.protocol import Saved
 from safemodel.bundle.contents import Contents
 from safemodel.bundle.write import write
@@ -32,12 +33,13 @@ from safemodel.errors import (
 )
 from safemodel.format.manifest import Adapter
 from safemodel.format.metadata import Metadata
-from safemodel.report.model import FileReport, Severity, Status
+from safemodel.report.model import FileReport, Finding, Severity, Status
 from safemodel.scan.budget import DEFAULT_LIMITS, Limits
 from safemodel.scan.single import Scanner, Settings
 
 _SHOWN: Final = 3  # findings that an error names
 _SKLEARN: Final = "sklearn"
+_UNKNOWN: Final = "SM105"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def scanned(file: Source, options: Options, limits: Limits) -> FileReport:
     hint = f"`safemodel scan {file.path}` shows where, `safemodel explain {{rule}}` says what it is"
     if grave:
         grave.sort(key=lambda finding: -finding.severity)
-        raise FindingsError(_named(grave), hint=hint.format(rule=grave[0].rule))
+        raise FindingsError(_named(grave), hint=_own(grave) or hint.format(rule=grave[0].rule))
     if unread or report.status is Status.UNREAD:
         raise UnreadableError(
             f"could not be fully read: {_named(unread)}",
@@ -142,12 +144,21 @@ def scanned(file: Source, options: Options, limits: Limits) -> FileReport:
     return report
 
 
-def _named(findings: Sequence[Any]) -> str:
+def _named(findings: Sequence[Finding]) -> str:
     shown = "; ".join(
         f"{one.rule} {one.severity.label}: {one.message}" for one in findings[:_SHOWN]
     )
     left = len(findings) - _SHOWN
     return shown + (f"; and {left} more" if left > 0 else "")
+
+
+def _own(findings: Sequence[Finding]) -> str:
+    """What to write if there is nothing but classes that no table knows."""
+    names = {dict(one.evidence).get("global", "") for one in findings if one.rule == _UNKNOWN}
+    if any(one.rule != _UNKNOWN for one in findings) or not all(map(is_name, names)):
+        return ""
+    listed = ", ".join(f'"{name}"' for name in sorted(names))
+    return f"if that is code of yours: convert(..., allow=[{listed}]), or --allow"
 
 
 def _policy(options: Options) -> Any:
@@ -201,6 +212,7 @@ def _converted(
         saved.libraries,
         len(saved.tensors),
         sum(tensor.spec.nbytes for tensor in saved.tensors),
+        tuple(needs_of(saved.architecture)),
     )
 
 

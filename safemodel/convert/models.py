@@ -5,12 +5,13 @@ What the classes themselves would do to their state while they are unpickled is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from safemodel.adapters.sklearn.containers import BUNCH
+from safemodel.adapters.sklearn.own import is_closed
 from safemodel.adapters.sklearn.parts import Reduced
 from safemodel.adapters.sklearn.tables import SCHEMAS
 from safemodel.convert.containers import set_pairs
@@ -20,6 +21,7 @@ from safemodel.convert.standins import (
     SPARSE_BY_NAME,
     TREE,
     TREE_CLASS,
+    OwnFunction,
     StandIns,
     Told,
     Unlisted,
@@ -29,7 +31,7 @@ from safemodel.convert.standins import (
 )
 from safemodel.convert.values import NOTHING, Interpreter, Made, Rule, Steps, only_called
 from safemodel.convert.zones import ZONES
-from safemodel.errors import UnconvertibleError
+from safemodel.errors import UnconvertibleError, UsageError
 from safemodel.legacy.pickle_facts import Global, Instance, Value
 
 _VERSION: Final = "_sklearn_version"
@@ -59,7 +61,16 @@ class Models:
         versions: what the file says of packages: the versions that wrote its parts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, allow: Sequence[str] = ()) -> None:
+        """`allow`: names of the user's own classes and functions.
+
+        Raises:
+            UsageError: one of a package whose classes are nobody's own.
+        """
+        for name in allow:
+            if is_closed(name):
+                raise UsageError(f"{name} is no class of anybody's own, and can't be allowed")
+        self._allow = frozenset(allow)
         self.library = StandIns()
         self.versions: dict[str, str] = {}
         self._unlisted: dict[str, Unlisted] = {}
@@ -73,6 +84,8 @@ class Models:
     def _found(self, name: str) -> Rule | None:
         if name == "builtins.getattr":
             return self._method
+        if name in self._allow:
+            return self._own
         if name in SPARSE_BY_NAME:
             return self._sparse
         if name == TREE:
@@ -89,6 +102,9 @@ class Models:
 
     def named(self, name: str) -> Any:
         """What a global is as a value: a listed function, or NOTHING."""
+        if name in self._allow:
+            self.library.used = True
+            return OwnFunction(name)
         found = function_named(name)
         if found is not None:
             return found
@@ -112,6 +128,17 @@ class Models:
         if version is not None:
             self._note(qualified.partition(".")[0], version)
         vars(found).update(attributes)
+        return found
+
+    def _own(self, made: Made, work: Interpreter) -> Steps:
+        """An object of a class of the user's own: its attributes, and nothing more."""
+        value = made.value
+        if not made.new or made.arguments or made.base is not None or value.mutations:
+            raise UnconvertibleError(f"a {made.name}, which is more than its attributes")
+        found: Any = object.__new__(self.library.own_class(made.name))
+        work.know(value, found)
+        state = yield value.state, ""
+        vars(found).update(_attributes(state, made.name))
         return found
 
     def _note(self, package: str, version: Any) -> None:

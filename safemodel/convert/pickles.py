@@ -8,7 +8,7 @@ write it. joblib's arrays lie in the stream behind their wrappers: they become v
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -54,11 +54,17 @@ class Unpickled:
         root: the object, where a reader of another format put it.
     """
 
-    def __init__(self, data: memoryview, *, more: Mapping[str, Rule] | None = None) -> None:
-        """`more`: rules besides those for pickles."""
+    def __init__(
+        self,
+        data: memoryview,
+        *,
+        allow: Sequence[str] = (),
+        more: Mapping[str, Rule] | None = None,
+    ) -> None:
+        """`allow`: names of the user's own classes; `more`: rules besides those for pickles."""
         self.data = data
         self.root: Any = None
-        self.models = Models()
+        self.models = Models(allow)
         self._more = more or {}
         self._inline: dict[int, tuple[Instance, Any]] = {}
         self._work = Interpreter(data, self._rules(), self._named)

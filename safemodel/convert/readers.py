@@ -70,7 +70,7 @@ def read(
     if first == "npy" and not rest:
         return Converted(read_npy(data))
     if "skops" in formats and set(formats) <= _SKOPS:
-        found = read_skops(data, limits)
+        found = read_skops(data, limits, allow)
         return Converted(found.root, found.models.library, found.models.versions)
     if first == "zip" and rest <= _ARRAYS and "npy" in rest:
         return Converted(read_npz(data, limits))
@@ -82,6 +82,6 @@ def read(
 
 
 def _unpickled(data: memoryview, allow: Sequence[str]) -> Converted:
-    pickle = Unpickled(data)
+    pickle = Unpickled(data, allow=allow)
     root = pickle.whole()
     return Converted(root, pickle.models.library, pickle.models.versions)

@@ -9,7 +9,7 @@ So the same rules interpret both. Arrays are members of the archive, as .npy; sp
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +40,7 @@ _KEYS: Final[Mapping[str, Callable[[str], bool | float]]] = {
 }
 
 
-def read_skops(data: memoryview, limits: Limits) -> Unpickled:
+def read_skops(data: memoryview, limits: Limits, allow: Sequence[str] = ()) -> Unpickled:
     """Read the schema; `root` of the result is what `skops.io.load` would return.
 
     Raises:
@@ -51,7 +51,7 @@ def read_skops(data: memoryview, limits: Limits) -> Unpickled:
     text = json_text.parse(bytes(members.get(_SCHEMA, b"")))
     if text.duplicates or not isinstance(text.value, dict):
         raise DamagedError("a schema that readers take in several ways")
-    pickle = Unpickled(data, more=RULES)
+    pickle = Unpickled(data, allow=allow, more=RULES)
     value = _Schema(members, pickle, limits).value(text.value)
     pickle.root = pickle.run(value)
     return pickle

@@ -34,6 +34,19 @@ class StandIn:
     """An object of a class with a schema: its attributes are those of the real one."""
 
 
+class OwnLike:
+    """An object of a class of the user's own, which is its attributes."""
+
+
+class OwnFunction:
+    """A function of the user's own."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
 class Told:
     """An object of any other class: what the pickle tells of it."""
 
@@ -202,6 +215,11 @@ class StandIns:
         self._parts[kind] = part
         return kind
 
+    def own_class(self, full_name: str) -> type:
+        """The class that stands for one of the user's own."""
+        module, _, name = full_name.rpartition(".")
+        return standing(OwnLike, module, name)
+
     def record_class(self, full_name: str) -> type:
         """A class for records of what no table has."""
         if full_name not in self._records:
@@ -240,10 +258,13 @@ class StandIns:
         return value.function if type(value) is Listed else None
 
     def own(self, value: Any) -> Own | None:
-        return None
+        if not isinstance(value, OwnLike):
+            return None
+        kind = type(value)
+        return Own(f"{kind.__module__}.{kind.__qualname__}", dict(vars(value)))
 
     def own_function(self, value: Any) -> str | None:
-        return None
+        return value.name if type(value) is OwnFunction else None
 
     def frame(self, value: Any) -> Facts | None:
         if type(value) is Unlisted:

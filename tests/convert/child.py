@@ -67,6 +67,7 @@ def warm_up() -> None:
         safemodel.convert(source, Path(folder, "a.safemodel"), signer=None)
     import _compat_pickle
     import bz2
+    import encodings.cp437
     import encodings.latin_1
     import encodings.raw_unicode_escape
     import encodings.utf_8_sig

@@ -105,7 +105,7 @@ def convert_in_child(jobs: Sequence[tuple[Path, Path]], folder: Path) -> list[st
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
-    assert found["seen"] == []
-    assert found["there"] == []
+    assert not found["seen"], found["seen"][:10]
+    assert not found["there"], found["there"]
     said: list[str] = found["said"]
     return said

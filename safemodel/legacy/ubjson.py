@@ -174,9 +174,7 @@ class _Reader:
         length = self._length(1)
         self.position += length
         try:
-            return str(
-                self.data[self.position - length : self.position], "utf-8", "surrogateescape"
-            )
+            return str(self.data[self.position - length : self.position], "utf-8")
         except UnicodeDecodeError:
             raise DamagedError("text that is no UTF-8", offset=self.position - length) from None
 
@@ -240,7 +238,7 @@ def scalar(value: Any) -> bytes:
 
 
 def _bytes(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")
+    return key.encode()
 
 
 def text(value: str) -> bytes:

@@ -187,7 +187,11 @@ class _Installed:
         return self._parts[kind]
 
     def reduced(self, value: Any) -> Reduced:
-        made = value.__reduce_ex__(2)
+        try:
+            made = value.__reduce_ex__(2)
+        except (RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise SpecError(f"does not describe itself: {reason:.200}") from error
         if type(made) is not tuple or len(made) < 2 or any(more for more in made[3:]):
             raise SpecError("is described in a way that safemodel does not know")
         arguments, state = made[1], made[2] if len(made) > 2 else None

@@ -38,6 +38,8 @@ _ARRAYS: Final[Mapping[str, Mapping[str, str]]] = {
     "dart": {**_FOREST, **_POSITIONS, "weight_drop": "d"},
     "gblinear": {"weights": "d", **_POSITIONS},
 }
+# Outputs, and trees a round, that nothing in the model has as many of: training grows a tree each
+_MAX_CLAIMED: Final = 100
 _OF_TREES: Final = {
     *(*trees.FIELDS, *trees.VALUES, "categories", "categories_sizes", "nodes"),
 } - {"loss_changes", "sum_hessian", "leaf_weights"}
@@ -201,6 +203,11 @@ def _check_forest(arguments: Mapping[str, Any], features: int, groups: int, scop
     if given:
         scope.audit.look(nodes.check(arrays, features, leaf_size))
     _check_layers(arrays, count, 1 if leaf_size > 1 else groups)
+    scores = len(decimals(table["learner_model_param"]["base_score"]))
+    if groups > max(_MAX_CLAIMED, count, scores, leaf_size):
+        raise SpecError(f"says {groups} outputs, and nothing has as many", ".table.num_class")
+    if int(table["gbtree_model_param"]["num_parallel_tree"]) > max(_MAX_CLAIMED, count):
+        raise SpecError(f"is more than all {count} trees", ".table.num_parallel_tree")
     weights = arrays.get("weight_drop", ())
     if table["booster"] == "dart" and (len(weights) != count or leaf_size > 1):
         raise SpecError(f"has not {count} items", ".arrays['weight_drop']")

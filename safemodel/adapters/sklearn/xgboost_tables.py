@@ -284,7 +284,6 @@ CONFIG: Final = Table(
 )
 VERSION: Final = Items((Int(0, 1000), Int(0, 1000), Int(0, 1000)), (list,))
 MAX_GROUPS: Final = 1_000_000
-# Training grows as many trees a round, whatever the data
 MAX_PARALLEL: Final = 100_000
 TABLE: Final = Table(
     {

@@ -46,6 +46,7 @@ from safemodel.adapters.sklearn.spec import (
 
 # So many threads run at each prediction: those of the machine that trained
 THREADS: Final = Int(1, 1024)
+_TRIES: Final = Int(1, 10_000)  # Birch trains its clusterer whenever it sees more rows
 _GIVEN: Spec = either(Array("fiu", (None, None)), Seq(Seq(REAL)))
 _ANY_SPARSE: Final = tuple(ARRAYS)
 _LABELS: Spec = ints("samples")
@@ -59,11 +60,12 @@ KNOWN: Final[Mapping[str, Spec]] = {
     **each("tol damping reassignment_ratio xi alpha cluster_selection_epsilon", REAL),
     **each("gamma degree eps max_eps min_samples", NON_NEGATIVE),
     **each(
-        "max_iter convergence_iter max_no_improvement init_size n_init n_best n_neighbors"
+        "max_iter convergence_iter max_no_improvement init_size n_best n_neighbors"
         " min_bin_freq leaf_size n_svd_vecs max_cluster_size batch_size",
         optional(COUNT),
     ),
     "coef0": REAL,
+    "n_init": _TRIES,
     "n_clusters": optional(POSITIVE),
     "n_components": optional(POSITIVE),
     "random_state": RANDOM_STATE,
@@ -177,7 +179,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         f"{_CENTERED} _algorithm labels_ n_iter_",
         within=f"{_C}_kmeans",
         algorithm=one_of("lloyd", "elkan", "auto", "full"),
-        n_init=either(COUNT, one_of("auto", "warn")),
+        n_init=either(_TRIES, one_of("auto", "warn")),
     ),
     _make(
         "MiniBatchKMeans",
@@ -186,7 +188,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         " _n_since_last_reassign n_steps_ inertia_? labels_? n_iter_? _ewa_inertia?"
         " _ewa_inertia_min? _no_improvement? _random_state?",
         within=f"{_C}_kmeans",
-        n_init=either(COUNT, one_of("auto", "warn")),
+        n_init=either(_TRIES, one_of("auto", "warn")),
     ),
     _make(
         "AffinityPropagation",

@@ -76,8 +76,12 @@ def is_shared(value: JsonValue, nbytes: int, decoder: Decoder) -> bool:
     return shared
 
 
-def read_index(value: JsonValue, decoder: Decoder, *, held: bool = False) -> Any:
-    """Return an index; `held`: the caller compares its length with something in memory."""
+def read_index(value: JsonValue, decoder: Decoder) -> Any:
+    """Return an index.
+
+    Raises:
+        ArchitectureError: it is something else.
+    """
     index: Any = decoder.value(value)
     pandas = installed_pandas()
     kinds = (
@@ -86,9 +90,18 @@ def read_index(value: JsonValue, decoder: Decoder, *, held: bool = False) -> Any
     )
     if type(index) not in kinds:
         raise ArchitectureError("something that must be an index, and is none")
-    if not held and type(index) is pandas.RangeIndex and len(index) > MAX_UNHELD:
-        raise ArchitectureError(f"says {len(index)} labels, and nothing in it has as many")
     return index
+
+
+def hold(index: Any, decoder: Decoder) -> None:
+    """Note that something in memory is as long as an index: it may be a long range."""
+    decoder.scratch.setdefault("pandas.held", set()).add(id(index))
+
+
+def check_range(obj: Any, node: Node, decoder: Decoder) -> None:
+    """Refuse a long range that costs an archive nothing, but whoever counts to its end."""
+    if len(obj) > MAX_UNHELD and id(obj) not in decoder.scratch.get("pandas.held", ()):
+        raise ArchitectureError(f"says {len(obj)} labels, and nothing in it has as many")
 
 
 def read_codes(value: JsonValue, decoder: Decoder) -> Any:

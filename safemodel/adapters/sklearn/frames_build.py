@@ -19,13 +19,16 @@ from safemodel.adapters.sklearn import frames, frames_arrays
 from safemodel.adapters.sklearn.frames_arrays import (
     array_classes,
     builder,
+    check_range,
     checked_array,
+    hold,
     installed_pandas,
     is_shared,
     own_array,
     read_codes,
     read_index,
 )
+from safemodel.adapters.sklearn.frames_hash import collide
 from safemodel.adapters.sklearn.scope import SpecError
 from safemodel.errors import ArchitectureError
 
@@ -94,9 +97,21 @@ def _create_index(node: Node, decoder: Decoder) -> object:
         values = checked_array(values, kinds="biufcMm")  # an index never changes its values
     elif type(values) not in array_classes(pandas):
         raise ArchitectureError("an index over something that is no array")
+    _check_hashes(values, decoder)
     if "freq" in node:
         return _with_frequency(values, node["freq"], name)
     return pandas.Index(values, dtype=values.dtype, name=name, copy=False, tupleize_cols=False)
+
+
+def _check_hashes(values: Any, decoder: Decoder) -> None:
+    """Refuse numbers that were chosen so that pandas looks them up for hours."""
+    numbers = values
+    for name in ("_data", "_ndarray"):  # nullable numbers, times with a zone
+        numbers = numbers if type(numbers) is np.ndarray else getattr(values, name, None)
+    if type(numbers) is np.ndarray and numbers.dtype.kind in "iufcMm":
+        decoder.charge(numbers.nbytes)
+        if collide(numbers):
+            raise ArchitectureError("labels chosen so that their hashes are equal")
 
 
 def _with_frequency(values: Any, freq: JsonValue, name: Any) -> Any:
@@ -140,7 +155,7 @@ def _create_multi(node: Node, decoder: Decoder) -> object:
 def _create_frame(node: Node, decoder: Decoder) -> object:
     pandas = installed_pandas()
     columns = read_index(node["columns"], decoder)
-    index = read_index(node["index"], decoder, held=bool(node["blocks"]))
+    index = read_index(node["index"], decoder)
     if type(node["blocks"]) is not list:
         raise ArchitectureError("blocks must be a list")
     taken = np.zeros(len(columns), dtype=bool)
@@ -164,6 +179,7 @@ def _create_frame(node: Node, decoder: Decoder) -> object:
         if values.shape != shape:
             raise ArchitectureError(f"columns of shape {values.shape} and not {shape}")
         blocks.append((values, positions))
+        hold(index, decoder)
     if not taken.all():
         raise ArchitectureError("a column without values")
     return _assemble(blocks, index, columns)
@@ -209,7 +225,7 @@ def _assemble_with_pandas_2(blocks: list[tuple[Any, Any]], index: Any, columns: 
 
 def _create_series(node: Node, decoder: Decoder) -> object:
     pandas = installed_pandas()
-    index = read_index(node["index"], decoder, held=True)
+    index = read_index(node["index"], decoder)
     name = _name(node["name"], decoder)
     values: Any = decoder.value(node["values"])
     if type(values) is np.ndarray:
@@ -221,6 +237,7 @@ def _create_series(node: Node, decoder: Decoder) -> object:
         raise ArchitectureError("a series of something that is no array")
     if len(values) != len(index):
         raise ArchitectureError("a series with another number of values than labels")
+    hold(index, decoder)
     return pandas.Series(values, index=index, dtype=values.dtype, name=name, copy=False)
 
 
@@ -242,6 +259,6 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "pandas.frame": builder(_create_frame, "columns index blocks attrs?", _check_attrs),
     "pandas.series": builder(_create_series, "values index name attrs?", _check_attrs),
     "pandas.index": builder(_create_index, "name values? labels? freq?"),
-    "pandas.range": builder(_create_range, "start stop step name"),
+    "pandas.range": builder(_create_range, "start stop step name", check_range),
     "pandas.multi_index": builder(_create_multi, "levels codes names"),
 }

@@ -55,7 +55,7 @@ def _continue(kind: str, data: Any, target: Any, given: dict[str, Any], model: A
     del kind  # tells the confined child that it may train a little
     wanted = model._init_params.get("iterations")
     if isinstance(wanted, int):  # training may take as long as it says
-        model._init_params["iterations"] = min(wanted, 20)
+        model._init_params["iterations"], model._canonized_params = min(wanted, 20), None
     once: dict[str, Any] = dict(given)
     if "eval_set" not in once:
         once["init_model"] = model.copy()

@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 from safemodel import adapters
 from safemodel.adapters import sklearn as adapter
 from safemodel.adapters.sklearn.library import INSTALLED
+from safemodel.adapters.sklearn.lightgbm_booster import PARTS, from_file
 from safemodel.adapters.sklearn.lightgbm_check import MAX_DEPTH, check_model
 from safemodel.adapters.sklearn.lightgbm_emit import write_model
 from safemodel.adapters.sklearn.lightgbm_model import ARRAYS, parse_model
 from safemodel.adapters.sklearn.lightgbm_params import SPECS
-from safemodel.adapters.sklearn.scope import Scope, SpecError
+from safemodel.adapters.sklearn.scope import SAVING, Scope, SpecError
 from safemodel.errors import ArchitectureError, LegacyError, UnsavableError
 from safemodel.legacy import lightgbm_text
 from safemodel.trust.policy import UNSIGNED
@@ -341,6 +342,18 @@ def test_a_loaded_booster_is_what_a_pickle_would_give() -> None:
         assert states[0].keys() == states[1].keys()
         texts = [booster_of(one).model_to_string(num_iteration=-1) for one in (ours, theirs)]
         assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("name", ["LGBMClassifier-frame", "LGBMRegressor-history", "Booster-multi"])
+def test_a_file_is_read_as_lightgbm_reads_it(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.txt"
+    booster_of(CASES[name]().model).save_model(path)
+    arguments = from_file(path.read_bytes())
+    PARTS[0].check(arguments, INSTALLED, SAVING)
+    theirs = PARTS[0].arguments_of(lgb.Booster(model_file=path), INSTALLED)
+    assert arguments.keys() == theirs.keys()
+    for key in arguments:
+        np.testing.assert_equal(arguments[key], theirs[key])
 
 
 def test_loading_takes_little_longer_than_lightgbm_itself() -> None:

@@ -8,6 +8,7 @@ buffers that belong to training data, which pickling loses as well.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
@@ -19,7 +20,12 @@ import numpy as np
 from safemodel.adapters.sklearn.lightgbm_check import MAX_CLASSES, check_model
 from safemodel.adapters.sklearn.lightgbm_emit import write_model
 from safemodel.adapters.sklearn.lightgbm_model import ARRAYS, parse_model
-from safemodel.adapters.sklearn.lightgbm_params import Parameters, Section, check_interactions
+from safemodel.adapters.sklearn.lightgbm_params import (
+    Parameters,
+    Section,
+    check_interactions,
+    loaded,
+)
 from safemodel.adapters.sklearn.parts import Part, Reduced, part_kinds
 from safemodel.adapters.sklearn.schema import BOOL, LABEL, NAME, REAL
 from safemodel.adapters.sklearn.scope import ITEM, Scope, SpecError, overlaps_itself
@@ -151,6 +157,35 @@ def _read(reduced: Reduced) -> Mapping[str, Any]:
         return {**parse_model(text), "attributes": attributes}
     except DamagedError as error:
         raise SpecError(f"has a model that can't be saved: {error.message}") from None
+
+
+def from_file(data: bytes) -> dict[str, Any]:
+    """Return the arguments of the booster that `lightgbm.Booster(model_file=...)` would make.
+
+    Pure, for converting: they are still to be checked.
+
+    Raises:
+        DamagedError: it is no text model.
+    """
+    text = lightgbm_text.parse(data)
+    model = parse_model(data)
+    try:
+        categories = None if text.categories is None else json.loads(text.categories)
+        params = loaded(model["parameters"])
+    except (ValueError, RecursionError):
+        raise DamagedError("a LightGBM model with something malformed at its end") from None
+    attributes = {
+        "_network": False,
+        "_train_data_name": "training",
+        "best_iteration": -1,
+        "best_score": {},
+        "pandas_categorical": categories,
+        "params": params,
+        f"{_PRIVATE}need_reload_eval_info": True,
+        f"{_PRIVATE}set_objective_to_none": False,
+        f"{_PRIVATE}num_class": model["classes"],
+    }
+    return {**model, "attributes": {name: attributes[name] for name in sorted(attributes)}}
 
 
 def outline(value: Any, scope: Scope) -> tuple[int, int]:

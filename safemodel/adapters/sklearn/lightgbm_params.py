@@ -7,6 +7,7 @@ have a grammar, and whatever names a file, a machine or more than one process mu
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -174,6 +175,18 @@ class Parameters:
         return "a dict of parameters of LightGBM"
 
 
+_SECTION: Final = (
+    (_INTEGERS, f"{_INTEGERS} {_THREADS} verbosity num_class num_machines"),
+    (_REALS, _REALS),
+    (_FLAGS, _FLAGS),
+    (_WORDS, f"{_WORDS} tree_learner"),
+    (_LISTS, f"{_LISTS} {INTERACTIONS}"),
+)
+_KINDS: Final[Mapping[str, str]] = {
+    name: kind for kind, names in _SECTION for name, _ in _names(names)
+}
+
+
 def check_interactions(parameters: Mapping[str, Any], features: int) -> None:
     """Check that constraints name features that are there: LightGBM writes where they say.
 
@@ -214,6 +227,29 @@ _TEXTS: Final[tuple[tuple[str, str], ...]] = (
 _GRAMMAR: Final[Mapping[str, re.Pattern[str]]] = {
     name: re.compile(pattern) for names, pattern in _TEXTS for name, _ in _names(names)
 }
+
+
+def loaded(section: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters that `lightgbm.Booster(model_file=...)` gets out of a text model."""
+    found: dict[str, Any] = {}
+    for name, text in section.items():
+        kind = _KINDS.get(name)
+        if kind is None or not text:
+            continue
+        if kind is _INTEGERS:
+            found[name] = int(text)
+        elif kind is _REALS:
+            rounded = f"{float(text):g}"
+            found[name] = int(rounded) if rounded.lstrip("-").isdecimal() else float(rounded)
+        elif kind is _FLAGS:
+            found[name] = text == "1"
+        elif kind is _WORDS:
+            found[name] = text
+        elif name == "metric":
+            found[name] = text.split(",")
+        else:
+            found[name] = json.loads(f"[{text}]")
+    return found
 
 
 class Section:

@@ -77,6 +77,9 @@ _STATE: Final[Mapping[str, Spec]] = {
     "_le?": Estimator(("LabelEncoder",)),
     "_eval_at?": Either((Int(0, 2**31 - 1), Seq(Int(0, 2**31 - 1)))),
     "fitted_?": BOOL,
+    # LightGBM 3
+    "_fobj?": one_of(None),
+    "silent?": one_of(True, False, "warn"),
 }
 
 

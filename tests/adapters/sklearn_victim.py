@@ -83,8 +83,12 @@ KNOWN = {
     "joblib",
     "threadpoolctl",
     "catboost",
+    "category_encoders",
+    "imblearn",
     "lightgbm",
     "narwhals",
+    "patsy",
+    "statsmodels",
     "xgboost",
     "safemodel",
 } | {*sys.stdlib_module_names}

@@ -367,6 +367,31 @@ def test_attributes_that_are_not_what_they_say(
     refused(matmul(SMALL, nodes=[_attribute(**fields)]), tmp_path, match)
 
 
+@pytest.mark.parametrize(
+    ("name", "inputs", "attributes"),
+    [
+        ("Attention", ["x", "x", "x"], {"q_num_heads": 3, "kv_num_heads": 0}),  # SIGFPE
+        ("Attention", ["x", "x", "x"], {"q_num_heads": -(2**63), "kv_num_heads": 3}),
+        ("DepthToSpace", ["x"], {"blocksize": 0}),
+        ("Min", ["x", ""], {}),  # SIGSEGV
+        ("Concat", ["x", "", "x"], {"axis": 0}),
+    ],
+)
+def test_what_kernels_do_not_survive(
+    name: str, inputs: list[str], attributes: dict[str, int], tmp_path: Path
+) -> None:
+    node = helper.make_node(name, inputs, ["k"], **attributes)
+    refused(matmul(SMALL, nodes=[node]), tmp_path, "num_heads is|blocksize is|left out")
+
+
+def test_shapes_of_many_dimensions(tmp_path: Path) -> None:
+    node = helper.make_node("Resize", ["x", "", "", "sizes"], ["k"], mode="cubic")
+    model = matmul(SMALL, nodes=[node])
+    sizes = helper.make_tensor_value_info("sizes", TensorProto.INT64, [2**31 - 1])
+    model.graph.input.append(sizes)
+    refused(model, tmp_path, "more than 1024 dimensions", kind=LimitError)
+
+
 def test_two_attributes_of_one_name(tmp_path: Path) -> None:
     node = helper.make_node("Concat", ["x", "x"], ["k"], axis=0)
     node.attribute.add(name="axis", type=2, i=2**62)

@@ -19,7 +19,8 @@ from safemodel import limits
 from safemodel.adapters.onnx import tensors
 from safemodel.adapters.onnx.classical import check_classical
 from safemodel.adapters.onnx.functions import Functions, Key, key_of
-from safemodel.adapters.onnx.operators import MAIN, check_allowed, domain_of, is_listed
+from safemodel.adapters.onnx.kernels import check_kernel, check_lengths
+from safemodel.adapters.onnx.operators import check_allowed, domain_of, is_listed
 from safemodel.adapters.onnx.schema import IR_VERSION
 from safemodel.adapters.onnx.tensors import Shape
 from safemodel.adapters.onnx.wire import Message
@@ -118,6 +119,7 @@ class Audit:
                 _new_name(values, names)
         for kind in ("input", "output", "value_info"):
             _value_infos(graph.all(kind))
+        check_lengths(graph)
         self.nodes(graph.all("node"), caller)
 
     def initializer(self, initializer: Message, *, main: bool) -> None:
@@ -159,7 +161,8 @@ class Audit:
                 raise ArchitectureError(f"two attributes {label!r:.100}, or one without a name")
             seen[label] = attribute
             self.attribute(attribute, caller)
-        if domain != MAIN and called not in self.functions:
+        if called not in self.functions:
+            check_kernel(name, node, seen)
             check_classical(domain, name, seen)
 
     def attribute(self, attribute: Message, caller: Key | None) -> None:

@@ -122,6 +122,14 @@ def test_a_request_knows_whose_it_is() -> None:
     assert model._metadata_request.score.requests == {"sample_weight": "weight"}
 
 
+def test_a_request_of_a_method_that_another_package_brings_is_saved() -> None:
+    """imbalanced-learn adds a method to scikit-learn's own list when it is imported."""
+    model = CASES["TunedThresholdClassifierCV-plain"]().model
+    request = model._curve_scorer._metadata_request
+    vars(request)["fit_resample"] = type(request.fit)(owner=None, method="fit_resample")
+    assert again(model)._curve_scorer._metadata_request.score.requests == request.score.requests
+
+
 def test_a_trained_bag_of_trees_is_packed() -> None:
     architecture: Any = adapter.save(CASES["BaggingClassifier-plain"]().model).architecture
     assert sum("trees" in node for node in architecture["graph"]["nodes"]) == 1

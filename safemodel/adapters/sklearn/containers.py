@@ -132,6 +132,7 @@ class Anything:
 METHODS: Final = (
     *("fit", "partial_fit", "predict", "predict_proba", "predict_log_proba"),
     *("decision_function", "score", "split", "transform", "inverse_transform"),
+    "fit_resample",  # once imbalanced-learn is imported, every request has one
 )
 _ALIAS: Final[Spec] = either(Const((None,)), Bool(), Text(200))
 _METHOD: Final[Spec] = Const(METHODS)

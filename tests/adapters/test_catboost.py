@@ -179,6 +179,7 @@ def test_native_bytes_load_only_if_the_caller_allows_them(tmp_path: Path) -> Non
     model, data = _categorical()
     path = tmp_path / "a.safemodel"
     adapters.save(model, path, signer=None)
+    assert 'allow=["native:catboost"]' in adapter.save({"a": model}).notices[0]
     with pytest.raises(NotAllowedError, match="native bytes") as caught:
         adapters.load(str(path), trust=UNSIGNED)
     assert "allow=['native:catboost']" in (caught.value.hint or "")

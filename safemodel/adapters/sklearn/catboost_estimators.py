@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from safemodel.adapters.sklearn.catboost_model import (
     check_model,
     parse_model,
 )
-from safemodel.adapters.sklearn.catboost_params import Parameters
+from safemodel.adapters.sklearn.catboost_params import SPECS, Parameters
 from safemodel.adapters.sklearn.lightgbm_booster import Attributes, Column
 from safemodel.adapters.sklearn.parts import Part, Reduced
 from safemodel.adapters.sklearn.schema import REAL
@@ -29,6 +29,9 @@ from safemodel.adapters.sklearn.scope import NotAllowedSpecError, Scope, SpecErr
 from safemodel.adapters.sklearn.spec import Int, Map, Seq, Spec, Text, optional
 from safemodel.errors import DamagedError, UnreadableError
 from safemodel.legacy.catboost_file import MAGIC
+
+if TYPE_CHECKING:
+    from safemodel.format.canonical_json import JsonValue
 
 _MODULE: Final = "catboost.core"
 NATIVE: Final = "native:catboost"
@@ -132,12 +135,31 @@ def _finish(estimator: Any) -> None:
         raise ValueError(str(error)) from None
 
 
+def notices(graph: JsonValue) -> tuple[str, ...]:
+    """What to tell whoever saves a model that holds native bytes."""
+    nodes: Any = graph["nodes"]  # type: ignore[index, call-overload]  # the encoder made it
+    parts = (node["arguments"] for node in nodes if str(node.get("class", "")).startswith(_MODULE))
+    models = [arguments.get("model") for arguments in parts]
+    if not any(model is not None and nodes[model["ref"]]["kind"] == "ndarray" for model in models):
+        return ()
+    return (
+        "a CatBoost model of categories, texts or embeddings is kept in CatBoost's own format; who"
+        f' loads it has to trust it and to write: sm.load(path, allow=["{NATIVE}"])',
+    )
+
+
 _ARGUMENTS: Final[Mapping[str, Spec]] = {
     "params": Parameters(),
     "learned": Attributes({f"{name}?": Seq(REAL, kinds=(list,)) for name in _LEARNED}),
     "model": _MODEL,
 }
 PARTS: Final[tuple[Part, ...]] = tuple(
-    Part(_MODULE, name, _ARGUMENTS, _read, late=True, finish=_finish, estimator=True)
+    Part(
+        *(_MODULE, name, _ARGUMENTS, _read),
+        late=True,
+        finish=_finish,
+        estimator=True,
+        parameters=SPECS,
+    )
     for name in ("CatBoost", "CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker")
 )

@@ -115,8 +115,8 @@ def _fitted(state: Mapping[str, Any], scope: Scope) -> None:
 
 
 def _schema(name: str) -> Schema:
-    others = {f"{key}?": spec for key, spec in SPECS.items() if key not in _PARAMS}
-    return Schema("lightgbm.sklearn", name, _PARAMS, {**others, **_STATE}, (_fitted,))
+    # Only parameters of the constructor are demanded
+    return Schema("lightgbm.sklearn", name, {**SPECS, **_PARAMS}, _STATE, (_fitted,))
 
 
 SCHEMAS: Final[tuple[Schema, ...]] = tuple(

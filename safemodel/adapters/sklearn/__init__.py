@@ -17,7 +17,14 @@ import numpy as np
 from safemodel.adapters import numpy as base
 from safemodel.adapters.graph_encode import EncodedGraph, encode
 from safemodel.adapters.protocol import Saved
-from safemodel.adapters.sklearn import containers, frames_build, halves, own, words
+from safemodel.adapters.sklearn import (
+    catboost_estimators,
+    containers,
+    frames_build,
+    halves,
+    own,
+    words,
+)
 from safemodel.adapters.sklearn.library import DISTRIBUTIONS, INSTALLED, Library
 from safemodel.adapters.sklearn.loading import Loading
 from safemodel.adapters.sklearn.nesting import check_nesting
@@ -59,7 +66,7 @@ def save(obj: object) -> Saved:
         encoded.tensors,
         named(versions),
         framework=_FRAMEWORKS.get(type(obj).__module__.partition(".")[0]),
-        notices=own.notices(architecture),
+        notices=(*own.notices(architecture), *catboost_estimators.notices(encoded.graph)),
     )
 
 

@@ -148,7 +148,9 @@ def _params(owner: Any, scope: Scope) -> Mapping[str, Spec]:
     if (schema := _schema(owner, scope)) is not None:
         return schema.params
     part = scope.library.part(type(owner))
-    return {} if part is None else part.arguments
+    if part is None:
+        return {}
+    return part.parameters if part.estimator else part.arguments
 
 
 def _values_of(owner: Any, scope: Scope) -> Mapping[str, Any]:

@@ -44,7 +44,8 @@ class Part:
     its `build` gets the empty object, and may not look at arguments that are filled late too.
     An argument whose name ends in `?` may be absent. `finish` turns a late part without a `build`,
     which is nothing but its arguments, into the real thing, when every check of the load passed.
-    One that is an `estimator` may stand where estimators of the table may.
+    One that is an `estimator` may stand where estimators of the table may; `parameters` are those
+    that a search may set.
     """
 
     module: str
@@ -57,6 +58,7 @@ class Part:
     check_more: Callable[[Mapping[str, Any], Scope], None] | None = None
     finish: Callable[[Any], None] | None = None
     estimator: bool = False
+    parameters: Mapping[str, Spec] = field(default_factory=dict)
 
     def is_unfinished(self, value: Any) -> bool:
         """Whether an object of this part is still nothing but its arguments."""

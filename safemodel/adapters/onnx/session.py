@@ -184,7 +184,8 @@ def _value(runtime: Any, external: External, data: memoryview) -> Any:
     number, dims = external.shape.data_type, external.shape.dims
     if number in _NUMPY:
         return runtime.OrtValue.ortvalue_from_numpy(np.ndarray(dims, _NUMPY[number], data))
-    if number not in _BITS:
+    over_bits = getattr(runtime.OrtValue, "ortvalue_from_numpy_with_onnx_type", None)
+    if number not in _BITS or over_bits is None:  # older releases have none
         return None
     array: Any
     if external.shape.type.unit is not None:
@@ -198,7 +199,10 @@ def _value(runtime: Any, external: External, data: memoryview) -> Any:
         if start + external.shape.count > whole.size:
             return None
         array = np.ndarray(dims, np.uint8, whole, start)
-    return runtime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, number)
+    try:
+        return over_bits(array, number)
+    except RuntimeError:  # a type that this release does not have; the session will say so
+        return None
 
 
 def _used(graph: Message) -> set[str]:

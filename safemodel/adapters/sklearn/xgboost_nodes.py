@@ -57,23 +57,22 @@ def _check_structure(
 ) -> None:
     """Check that every tree is one: each node is reached from its root, and from one parent."""
     left, right, parents = (arrays[f"{k}"] for k in ("left_children", "right_children", "parents"))
-    sizes = np.repeat(counts, counts)
+    # As unsigned numbers, negative ones are beyond every size
+    sizes = np.repeat(counts, counts).view("<u4")
     gone = arrays["split_indices"] == trees.DELETED
     inner = left != -1
     for name, children in (("left_children", left), ("right_children", right)):
-        inside = children[inner]
-        if len(inside) and ((inside < 1).any() or (inside >= sizes[inner]).any()):
+        bad = (children.view("<u4") >= sizes) | (children == 0)
+        if (bad & inner).any():
             raise SpecError("names a child that is no node of its tree", f".{name}")
     if (gone & inner).any() or gone[starts].any():
         raise SpecError("deletes a node that has children or none above it", ".split_indices")
-    if (leaf_size <= 1 or "leaf_weights" not in arrays) and (right[~inner] != -1).any():
+    placed = leaf_size > 1 and "leaf_weights" in arrays
+    if not placed and not np.array_equal(right != -1, inner):
         raise SpecError("has a right child where there is no left one", ".right_children")
-    roots = parents[starts]
-    if not np.isin(roots, (-1, 2**31 - 1)).all():
+    if not np.isin(parents[starts], (-1, 2**31 - 1)).all():
         raise SpecError("has a root below another node", ".parents")
-    below = np.ones(len(parents), bool)
-    below[starts] = False
-    if (parents[below] < 0).any() or (parents[below] >= sizes[below]).any():
+    if np.count_nonzero(parents.view("<u4") >= sizes) != len(starts):  # the roots
         raise SpecError("names a parent that is no node of its tree", ".parents")
     _check_paths(arrays, starts, len(left) - int(gone.sum()))
 

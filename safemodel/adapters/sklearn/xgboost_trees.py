@@ -7,8 +7,9 @@ arrays are trees at all is checked in `xgboost_nodes.py`. Knows NumPy and UBJSON
 
 from __future__ import annotations
 
+import itertools
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -222,8 +223,8 @@ def widths(name: str, arrays: Arrays, counts: np.ndarray[Any, Any]) -> np.ndarra
 def join(arrays: Arrays, features: int, leaf_size: int) -> ubjson.Written:
     """Return the list of trees of a document, from arrays that were checked.
 
-    Pieces are `bytes`, which Python's garbage collector does not look at: with views of one buffer
-    it took more time than all the rest.
+    Pieces are made when they are joined: as long as they all exist, Python's garbage collector
+    goes through them again and again, which took more time than all the rest.
     """
     if "nodes" not in arrays:
         return ubjson.Written([ubjson.list_head(0)])
@@ -234,33 +235,31 @@ def join(arrays: Arrays, features: int, leaf_size: int) -> ubjson.Written:
     sizes.update(dict.fromkeys(("categories_nodes", "categories_segments"), derived.per_tree))
     sizes.update(categories=derived.numbers_per_tree, categories_sizes=derived.per_tree)
     markers = {**FIELDS, **VALUES, **CATEGORIES}
-    columns: list[list[bytes]] = [[b"{"] * len(counts)]
+    columns: list[Iterable[Any]] = [itertools.repeat(b"{", len(counts))]
     for name in sorted((*sizes, "id", "tree_param")):
         if name == "id":
-            columns.append([_id(index) for index in range(len(counts))])
+            columns.append(map(_id, range(len(counts))))
         elif name == "tree_param":
             columns.append(_tree_params(counts, derived.deleted, features, leaf_size))
         else:
             array = arrays[name] if name in arrays else getattr(derived, name)
             columns.extend(_column(name, markers[name], array, np.asarray(sizes[name])))
-    columns.append([b"}"] * len(counts))
+    columns.append(itertools.repeat(b"}", len(counts)))
     documents = map(b"".join, zip(*columns, strict=True))
     return ubjson.Written([ubjson.list_head(len(counts)), *documents])
 
 
 def _column(
     name: str, marker: str, array: np.ndarray[Any, Any], sizes: np.ndarray[Any, Any]
-) -> list[list[bytes]]:
+) -> tuple[Iterable[bytes], Iterable[memoryview | bytes]]:
     """Return the head and the bytes of one field, for each tree."""
-    data = array.astype(DTYPES[marker], copy=False).tobytes()
+    data = typed(array, marker).data
     key = ubjson.text(name) + ubjson.array_head(marker, 0)[:-8]
+    counts = sizes.tolist()
+    heads = {size: key + struct.pack(">q", size) for size in set(counts)}
     ends = (np.cumsum(sizes, dtype=np.int64) * ubjson.SIZES[marker]).tolist()
-    starts = [0, *ends[:-1]]
-    heads = {size: key + struct.pack(">q", size) for size in set(sizes.tolist())}
-    return [
-        [heads[size] for size in sizes.tolist()],
-        [data[start:end] for start, end in zip(starts, ends, strict=True)],
-    ]
+    slices = map(slice, [0, *ends[:-1]], ends)
+    return map(heads.__getitem__, counts), map(data.__getitem__, slices)
 
 
 _ID: Final = ubjson.text("id")

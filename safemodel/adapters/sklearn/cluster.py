@@ -14,6 +14,7 @@ from safemodel.adapters.sklearn.pairwise import (
     METRIC,
     METRIC_PARAMS,
     SEARCH,
+    covariance_rule,
 )
 from safemodel.adapters.sklearn.parts import Function, FunctionFor
 from safemodel.adapters.sklearn.schema import (
@@ -119,6 +120,8 @@ def _pooled(state: Mapping[str, Any], scope: Scope) -> None:
         labels = state["labels_"]
         if len(labels) and labels.max() >= state["n_clusters_"]:
             raise SpecError("has labels beyond n_clusters_", ".labels_")
+        if state["n_clusters_"] > len(labels):  # each sample gets a row as long as that
+            raise SpecError("is more than there are features", ".n_clusters_")
 
 
 _LINKS: Final = {"left_node", "right_node", "value", "cluster_size"}
@@ -226,6 +229,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "DBSCAN",
         "eps min_samples metric metric_params algorithm leaf_size p n_jobs",
         "labels_ core_sample_indices_ components_",
+        covariance_rule,
         within=f"{_C}_dbscan",
         core_sample_indices_=ints("cores", low=0, high="samples"),
         components_=either(floats("cores", "features"), SparseMatrix("cores", "features")),
@@ -238,6 +242,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "_metric_params _min_samples _single_linkage_tree_ labels_ probabilities_ _raw_data?"
         " centroids_? medoids_?",
         _linkage,
+        covariance_rule,
         within=f"{_C}_hdbscan.hdbscan",
         min_cluster_size=Int(2, 2**31 - 1),
         min_samples=optional(POSITIVE),
@@ -263,6 +268,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "min_samples max_eps metric p metric_params cluster_method eps xi predecessor_correction"
         " min_cluster_size algorithm leaf_size memory n_jobs",
         "ordering_ core_distances_ reachability_ predecessor_ labels_ cluster_hierarchy_?",
+        covariance_rule,
         within=f"{_C}_optics",
         cluster_method=one_of("xi", "dbscan"),
         eps=optional(NON_NEGATIVE),

@@ -31,6 +31,9 @@ _DEPTH: Final = 16
 _MOST_TRIALS: Final = 10_000
 _NONE: Final = object()
 _LISTS: Final = frozenset({list, tuple, np.ndarray})
+_GRIDS: Final = ("param_grid", "param_distributions")
+# Rules compare them with what the estimator has already: keywords of a metric, its features
+_RELATED: Final = frozenset({"algorithm", "neighbors_algorithm", "interaction_constraints"})
 
 Grid = Mapping[str, Any]
 
@@ -174,9 +177,12 @@ def _step(owner: Any, name: str) -> Any:
 def _check_together(estimator: Any, grid: Grid, grids: list[Grid], scope: Scope) -> None:
     """Keywords are keywords of something: try them with the functions and names beside them."""
     for name, values in grid.items():
-        if type(values) not in _LISTS or not any(type(one) is dict for one in values):
+        if type(values) not in _LISTS:
             continue
+        _check_searches(estimator, name, values, grids, scope)
         head, _, last = name.rpartition("__")
+        if last not in _RELATED and not any(map(_holds_dict, values)):
+            continue
         beside = {
             other.rpartition("__")[2]: [*items]
             for other, items in grid.items()
@@ -195,6 +201,45 @@ def _check_together(estimator: Any, grid: Grid, grids: list[Grid], scope: Scope)
                 trial = {**state, **dict(zip([*beside, last], chosen, strict=True))}
                 for rule in schema.rules:
                     rule(trial, scope)
+
+
+def _holds_dict(value: Any) -> bool:
+    """Whether a value is a dict, or a list of such: keywords, or the grids of another search."""
+    if type(value) in (list, tuple):
+        return any(type(one) is dict for one in value)
+    return type(value) is dict
+
+
+def _check_searches(
+    estimator: Any, name: str, values: Any, grids: list[Grid], scope: Scope
+) -> None:
+    """Compare new estimators with the grids of the searches that they are put into."""
+    if not any(_params(one, scope) for one in values):
+        return
+    path = name.split("__")
+    for index, part in enumerate(path):
+        if part != "estimator":
+            continue
+        for owner in _at(estimator, path[:index], grids, scope):
+            given = _inner_grids(owner, path[:index], grids)
+            below = "__".join(path[index + 1 :])
+            if not given:
+                continue
+            for one in [vars(owner).get("estimator")] if below else values:
+                check_grids(one, [*given, *([{below: values}] if below else [])], scope)
+
+
+def _inner_grids(owner: Any, path: list[str], grids: list[Grid]) -> list[Grid]:
+    """The grids of a search at a path: its own, and those that it may be given."""
+    found = [vars(owner).get(key) for key in _GRIDS] if hasattr(owner, "__dict__") else []
+    if found == [None, None]:
+        return []
+    for grid in grids:
+        for key in _GRIDS:
+            given = grid.get("__".join([*path, key]))
+            found.extend(given if type(given) in (list, tuple) else [])
+    flat = [one for each in found for one in (each if type(each) in (list, tuple) else [each])]
+    return [one for one in flat if type(one) is dict]
 
 
 def _is_named(values: Any, scope: Scope) -> bool:

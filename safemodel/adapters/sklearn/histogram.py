@@ -47,7 +47,8 @@ from safemodel.adapters.sklearn.spec import (
 )
 
 _MAX_BINS: Final = 256
-_MAX_THREADS: Final = 1 << 16  # as many as the machine had that fitted the model
+# As many as the machine had that fitted the model; binning starts them, or ends the process
+_MAX_THREADS: Final = 1024
 _H: Final = "sklearn.ensemble._hist_gradient_boosting"
 _COLUMN: Final = either(BOOL, Int(), Text())
 _GROUPS: Final = (list, tuple, set, frozenset)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from safemodel.adapters.sklearn.pairwise import EIGEN_SOLVER, METRIC, METRIC_PARAMS, SEARCH
+from safemodel.adapters.sklearn.pairwise import (
+    EIGEN_SOLVER,
+    METRIC,
+    METRIC_PARAMS,
+    SEARCH,
+    covariance_rule,
+)
 from safemodel.adapters.sklearn.parts import FunctionFor
 from safemodel.adapters.sklearn.schema import (
     BOOL,
@@ -76,6 +82,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "n_neighbors radius n_components eigen_solver tol max_iter path_method"
         " neighbors_algorithm n_jobs metric p metric_params",
         "nbrs_ kernel_pca_ dist_matrix_ embedding_ _n_features_out",
+        covariance_rule,
         within=f"{_M}_isomap",
         kernel_pca_=Estimator(("KernelPCA",), (("n_features_in_", "samples"),)),
         dist_matrix_=_SQUARE,
@@ -94,6 +101,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "n_components metric_mds n_init init max_iter verbose eps n_jobs random_state"
         " dissimilarity metric metric_params normalized_stress",
         "dissimilarity_matrix_ embedding_ stress_ n_iter_ _n_init? _init? _metric? _metric_mds?",
+        covariance_rule,
         within=f"{_M}_mds",
         metric_mds=BOOL,
         metric=either(BOOL, METRIC),
@@ -111,6 +119,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "ClassicalMDS",
         "n_components metric metric_params",
         "dissimilarity_matrix_ embedding_ eigenvalues_",
+        covariance_rule,
         within=f"{_M}_classical_mds",
         eigenvalues_=floats(None),
     ),
@@ -130,6 +139,7 @@ SCHEMAS: Final[tuple[Schema, ...]] = (
         "n_components perplexity early_exaggeration learning_rate max_iter n_iter_without_progress"
         " min_grad_norm metric metric_params init verbose random_state method angle n_jobs n_iter",
         "learning_rate_ n_iter_ kl_divergence_ embedding_",
+        covariance_rule,
         within=f"{_M}_t_sne",
         learning_rate=either(NON_NEGATIVE, one_of("auto")),
         n_iter_without_progress=Int(-1, 2**31 - 1),

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from safemodel.adapters.sklearn import spatial
+from safemodel.adapters.sklearn.pairwise import covariance_rule
 from safemodel.adapters.sklearn.parts import FunctionFor, part_kinds
 from safemodel.adapters.sklearn.schema import (
     BOOL,
@@ -204,6 +205,7 @@ def _search(
         f"{_SEARCH} {params}",
         f"{_FOUND} {fitted}",
         _fitted,
+        covariance_rule,
         *rules,
         private=("_y",) if _votes in rules else (),
         within=f"sklearn.neighbors.{module}",

@@ -5,10 +5,12 @@ Functions are permitted only when they are listed (`functions.py`); any other na
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from safemodel.adapters.sklearn.parts import FunctionFor
 from safemodel.adapters.sklearn.schema import BOOL, REAL
+from safemodel.adapters.sklearn.scope import Scope, SpecError
 from safemodel.adapters.sklearn.spec import Array, Map, Spec, either, one_of, optional
 
 KERNELS: Final = (
@@ -41,3 +43,11 @@ SEARCH: Final[Spec] = one_of("auto", "ball_tree", "kd_tree", "brute")
 EIGEN_SOLVER: Final[Spec] = optional(
     one_of("auto", "dense", "arpack", "randomized", "lobpcg", "amg")
 )
+
+
+def covariance_rule(state: Mapping[str, Any], scope: Scope) -> None:
+    """Only a ball tree compares VI with the data: scipy read wild memory where it was too small."""
+    given = state.get("metric_params")
+    algorithm = state.get("algorithm", state.get("neighbors_algorithm"))
+    if type(given) is dict and "VI" in given and algorithm != "ball_tree":
+        raise SpecError("has VI, which needs the algorithm 'ball_tree'", ".metric_params")

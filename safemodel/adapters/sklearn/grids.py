@@ -231,8 +231,9 @@ def _check_searches(
 
 def _inner_grids(owner: Any, path: list[str], grids: list[Grid]) -> list[Grid]:
     """The grids of a search at a path: its own, and those that it may be given."""
-    found = [vars(owner).get(key) for key in _GRIDS] if hasattr(owner, "__dict__") else []
-    if found == [None, None]:
+    state = vars(owner) if hasattr(owner, "__dict__") else {}
+    found: list[Any] = [state[key] for key in _GRIDS if key in state]
+    if not found:
         return []
     for grid in grids:
         for key in _GRIDS:

@@ -238,7 +238,7 @@ def _inner_grids(owner: Any, path: list[str], grids: list[Grid]) -> list[Grid]:
     for grid in grids:
         for key in _GRIDS:
             given = grid.get("__".join([*path, key]))
-            found.extend(given if type(given) in (list, tuple) else [])
+            found.extend(given if isinstance(given, list | tuple) else [])
     flat = [one for each in found for one in (each if type(each) in (list, tuple) else [each])]
     return [one for one in flat if type(one) is dict]
 

@@ -6,9 +6,10 @@ See `safemodel.convert` for what it promises.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 from safemodel import adapters
@@ -16,7 +17,7 @@ from safemodel.adapters import numpy as plain_adapter
 from safemodel.adapters import sklearn as models_adapter
 from safemodel.adapters.needs import is_name, needs_of
 from safemodel.adapters.protocol import Saved
-from safemodel.bundle.contents import Contents
+from safemodel.bundle.contents import Contents, TensorData
 from safemodel.bundle.write import write
 from safemodel.convert.lineage import described
 from safemodel.convert.readers import Converted, read
@@ -190,7 +191,7 @@ def _converted(
         libraries=saved.libraries,
         architecture=saved.architecture,
         metadata=described(options.metadata, file, report),
-        tensors=saved.tensors,
+        tensors=_watched(saved.tensors, file),
         members=saved.members,
     )
     file.check_unchanged()
@@ -214,6 +215,20 @@ def _converted(
         sum(tensor.spec.nbytes for tensor in saved.tensors),
         tuple(needs_of(saved.architecture)),
     )
+
+
+def _watched(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, ...]:
+    """The same tensors; when the last of them is written, the file must be what it was."""
+    left = len(tensors)
+
+    def watched(tensor: TensorData) -> Iterator[Any]:
+        nonlocal left
+        yield from tensor.pieces()
+        left -= 1
+        if not left:
+            file.check_unchanged()
+
+    return tuple(TensorData(one.spec, partial(watched, one)) for one in tensors)
 
 
 _ADAPTERS: Final[Mapping[str, Any]] = {"numpy": plain_adapter, "sklearn": models_adapter}

@@ -6,6 +6,7 @@ What the classes themselves would do to their state while they are unpickled is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +33,7 @@ from safemodel.convert.standins import (
 from safemodel.convert.values import NOTHING, Interpreter, Made, Rule, Steps, only_called
 from safemodel.convert.zones import ZONES
 from safemodel.errors import UnconvertibleError, UsageError
-from safemodel.legacy.pickle_facts import Global, Instance, Value
+from safemodel.legacy.pickle_facts import Global, Instance, Items, Value
 
 _VERSION: Final = "_sklearn_version"
 _BUNCHES: Final = frozenset({".".join(BUNCH), "sklearn.utils.Bunch", "sklearn.datasets.base.Bunch"})
@@ -182,6 +183,12 @@ class Models:
 
     def _told(self, kind: type, made: Made, given: tuple[Value, ...], work: Interpreter) -> Steps:
         value = made.value
+        if made.base is not None and made.base[0] == "builtins.tuple":  # a named one
+            base = made.base[1]
+            given, made = (
+                tuple(base.items) if isinstance(base, Items) else (),
+                replace(made, base=None),
+            )
         if made.base is not None or value.mutations:
             raise UnconvertibleError(f"a {made.name} with items")
         found: Told = object.__new__(kind)

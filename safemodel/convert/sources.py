@@ -105,19 +105,9 @@ def opened(path: str) -> Iterator[Source]:
     mapped: Any = None
     source: Source | None = None
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            hint = "convert the files in it one by one" if stat.S_ISDIR(status.st_mode) else None
-            raise SourceError("is no regular file", path=path, hint=hint)
-        if status.st_size <= MAX_READ:
-            data = memoryview(_read(descriptor, status.st_size))
-        else:
-            mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
-            data = memoryview(mapped)
+        data, mapped = _bytes_of(descriptor, path)
         source = Source(path, descriptor, data)
         yield source
-    except OSError as error:
-        raise SourceError(f"can't be read: {_reason(error)}", path=path) from None
     finally:
         if source is not None:
             source.digest()  # its thread reads the mapping
@@ -127,16 +117,31 @@ def opened(path: str) -> Iterator[Source]:
                 mapped.close()
 
 
+def _bytes_of(descriptor: int, path: str) -> tuple[memoryview, Any]:
+    """All bytes of an open file, and the mapping that they are in, if they are in one."""
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            hint = "convert the files in it one by one" if stat.S_ISDIR(status.st_mode) else None
+            raise SourceError("is no regular file", path=path, hint=hint)
+        if status.st_size <= MAX_READ:
+            return memoryview(_read(descriptor, status.st_size)), None
+        mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
+        return memoryview(mapped), mapped
+    except (OSError, ValueError) as error:
+        raise SourceError(f"can't be read: {_reason(error)}", path=path) from None
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
 def _read(descriptor: int, size: int) -> bytearray:
     found = bytearray(size)
-    view, at = memoryview(found), 0
-    while at < size and (count := os.readv(descriptor, [view[at:]])):
-        at += count
-    view.release()
+    at = 0
+    with open(descriptor, "rb", buffering=0, closefd=False) as file, memoryview(found) as view:
+        while at < size and (count := file.readinto(view[at:])):
+            at += count
     del found[at:]
     return found
 

@@ -1,4 +1,4 @@
-"""Classes whose `__setstate__` runs text of the state as code: which states are harmless.
+"""Classes whose methods run or free what is in the state: which states are harmless.
 
 A state schema of a table that begins with `@` names one of these. Each says whether the state is
 one that the class itself writes.
@@ -184,7 +184,21 @@ def key_text(key: Value) -> str:
     return key if type(key) is str else ""
 
 
+_PREDICTOR: Final = frozenset(
+    {"_InnerPredictor__is_manage_handle", "num_class", "pandas_categorical", "pred_parameter"}
+)
+
+
+def predictor(state: Value) -> bool:
+    """LightGBM's predictor without a handle: where it manages one, its `__del__` frees that."""
+    if not isinstance(state, Pairs) or not state.complete:
+        return False
+    managed = [value for key, value in state.items if key == "_InnerPredictor__is_manage_handle"]
+    return managed == [False] and all(key in _PREDICTOR for key, _ in state.items)
+
+
 STATES: Final[dict[str, Callable[[Value], bool]]] = {
     "@distribution": distribution,
     "@model_data": model_data,
+    "@predictor": predictor,
 }

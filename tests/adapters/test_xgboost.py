@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 import pickle
+import random
 import re
 import subprocess
 import sys
@@ -336,7 +337,7 @@ def test_hostile_models_are_refused(what: str) -> None:
 
 
 def test_a_path_of_five_hundred_is_no_harm() -> None:
-    """With ten times as many the library's own recursion goes beyond a stack of 8 MiB."""
+    """With four times as many the library's own recursion goes beyond a stack of 8 MiB."""
     arguments = _arguments("plain")
     _chain(500)(arguments)
     booster = _finished(arguments)
@@ -418,6 +419,38 @@ def test_fields_that_nobody_knows_are_refused() -> None:
         functools.reduce(dict.__getitem__, path, document)["plugin"] = "x"
         with pytest.raises(SpecError, match="other fields"):
             parse_model(json.dumps(document).encode())
+
+
+OTHERS = (
+    *(None, True, -1, 0, 7, 2**70, 0.5, "", "-", "--5", "5", "gbtree", "a" * 5000),
+    *([], [1], [[]], ["1"], {}, {"name": "gbtree"}),
+)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_documents_with_another_value_anywhere_are_refused_or_checked(name: str) -> None:
+    model = MODELS[name]()
+    config = json.loads(model.save_config())
+    whole = {"Model": json.loads(model.save_raw("json")), "Config": config}
+    _check(parse_model(json.dumps(whole).encode()))
+    chosen = random.Random(name)
+    counts = {"refused": 0, "harmless": 0}
+    for _ in range(200):
+        document = copy.deepcopy(whole)
+        place: Any = document
+        while True:
+            keys = sorted(place) if type(place) is dict else range(len(place))
+            key = chosen.choice(keys)
+            if type(place[key]) not in (dict, list) or not place[key] or chosen.random() < 0.1:
+                break
+            place = place[key]
+        place[key] = chosen.choice(OTHERS)
+        try:
+            _check(parse_model(json.dumps(document).encode()))
+            counts["harmless"] += 1
+        except SpecError:
+            counts["refused"] += 1
+    assert counts["refused"] > 100
 
 
 def test_trees_that_say_something_else_than_their_arrays_are_refused() -> None:

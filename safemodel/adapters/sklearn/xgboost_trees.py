@@ -8,6 +8,7 @@ arrays are trees at all is checked in `xgboost_nodes.py`. Knows NumPy and UBJSON
 from __future__ import annotations
 
 import itertools
+import re
 import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -46,8 +47,7 @@ CATEGORIES: Final = {
 }
 _OPTIONAL: Final = {"loss_changes", "sum_hessian", "leaf_weights"}  # for some vector leaves
 _PARAMS: Final = {"num_deleted", "num_feature", "num_nodes", "size_leaf_vector"}
-# As in architectures: segments and nodes of categories follow from the rest
-STORED: Final = (*FIELDS, *VALUES, "categories", "categories_sizes")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 
 
 def native(array: Typed) -> np.ndarray[Any, Any]:
@@ -67,9 +67,9 @@ def number(value: Any, what: str, low: int = 0, high: int = 2**31 - 1) -> int:
     Raises:
         SpecError: it is not, or out of range.
     """
-    if type(value) is not str or len(value) > 20 or not value.lstrip("-").isdecimal():
+    if type(value) is not str or not _INTEGER.fullmatch(value):
         raise SpecError(f"is {value!r:.60}, and no integer", f".{what}")
-    if not value.isascii() or not low <= int(value) <= high:
+    if not low <= int(value) <= high:
         raise SpecError(f"is {value:.60}, not from {low} to {high}", f".{what}")
     return int(value)
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+# Before any library starts its threads: with two cores and several workers they only spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.attacks.asking import Oracle
 
 

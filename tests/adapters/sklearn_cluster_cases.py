@@ -49,7 +49,7 @@ def _merging() -> None:
     fit("precomputed", cluster.AgglomerativeClustering, DISTANCES, metric="precomputed",
         linkage="single")  # fmt: skip
     fit("graph", cluster.AgglomerativeClustering, X, connectivity=NEAR, compute_full_tree=True)
-    for name in ("median", "max"):
+    for name in ("median", "max", "min", "prod", "ptp", "std", "sum", "var"):
         fit(name, cluster.FeatureAgglomeration, X, n_clusters=3, pooling_func=getattr(np, name))
     for name, data in (("plain", X[:7]), ("frame", FRAME[:7]), ("float32", X32[:7])):
         fit(name, cluster.Birch, data, threshold=0.3, branching_factor=2, again="partial")

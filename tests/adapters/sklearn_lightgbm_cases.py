@@ -70,7 +70,6 @@ def _wrappers() -> None:
     _fit("goss", regressor, _WIDE, _TARGET, data_sample_strategy="goss", learning_rate=0.5)
     _fit("linear", regressor, _WIDE, _TARGET, linear_tree=True, linear_lambda=0.1)
     _fit("monotone", regressor, X, YREG, monotone_constraints=[1, 0, -1, 0, 0])
-    _fit("interactions", regressor, X, YREG, interaction_constraints=[[0, 1], [2, 3, 4]])
     _fit("zero", regressor, XS, YREG, zero_as_missing=True)
     _fit("sparse", regressor, XS, YREG, feature_fraction=0.6, seed=3)
     _fit("constant", regressor, X, YREG, min_child_samples=1000)

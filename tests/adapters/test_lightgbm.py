@@ -28,7 +28,7 @@ from safemodel.adapters.sklearn.lightgbm_emit import write_model
 from safemodel.adapters.sklearn.lightgbm_model import ARRAYS, parse_model
 from safemodel.adapters.sklearn.lightgbm_params import SPECS
 from safemodel.adapters.sklearn.scope import SAVING, Scope, SpecError
-from safemodel.errors import ArchitectureError, LegacyError, UnsavableError
+from safemodel.errors import ArchitectureError, LegacyError, NotAllowedError, UnsavableError
 from safemodel.legacy import lightgbm_text
 from safemodel.trust.policy import UNSIGNED
 
@@ -273,7 +273,7 @@ def test_parameters_that_name_files_or_machines_are_refused(name: str) -> None:
         ("objective", "regression machines=10.0.0.1:80"),
         ("metric", ["l2", "auc config=/etc/passwd"]),
         ("device_type", "cpu\tdata=x"),
-        ("interaction_constraints", [[0, 1]]),  # how many features will there be?
+        ("interaction_constraints", [[0, 1]]),
         ("no_such_parameter", 1),
         ("objective", lambda scores, labels: (scores, labels)),
     ],
@@ -316,8 +316,26 @@ def test_a_wrapper_with_the_booster_of_another_is_refused() -> None:
         adapter.save(one)
 
 
+def _interactions() -> Any:
+    constraints = [[0, 1], [2, 3, 4]]
+    return lgb.LGBMRegressor(
+        n_estimators=3, min_child_samples=2, verbose=-1, interaction_constraints=constraints
+    ).fit(X, YREG)
+
+
+def test_interactions_are_for_the_caller_to_allow() -> None:
+    # Fitted again on fewer features, a copy of such an estimator ends the process
+    model = _interactions()
+    bundle = in_memory(adapter.save(model))
+    with pytest.raises(NotAllowedError) as caught:
+        adapter.load(bundle)  # type: ignore[arg-type]
+    assert "lightgbm:interaction_constraints" in (caught.value.hint or "")
+    copy: Any = adapter.load(bundle, allow=["lightgbm:interaction_constraints"])  # type: ignore[arg-type]
+    assert (copy.predict(X) == model.predict(X)).all()
+
+
 def test_constraints_beyond_the_features_are_refused() -> None:
-    model = CASES["LGBMRegressor-interactions"]().model
+    model = _interactions()
     model.interaction_constraints[0].append(5)
     with pytest.raises(UnsavableError, match="feature 5 of 5"):
         adapter.save(model)

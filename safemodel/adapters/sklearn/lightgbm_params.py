@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from safemodel.adapters.sklearn.schema import MAX_FEATURES, MAX_JOBS, MAX_VERBOSE
-from safemodel.adapters.sklearn.scope import SpecError
+from safemodel.adapters.sklearn.scope import NotAllowedSpecError, SpecError
 from safemodel.adapters.sklearn.spec import (
     Array,
     Bool,
@@ -98,6 +98,7 @@ _EMPTY: Final = """
 """
 _MAX_CLASSES: Final = 100_000
 INTERACTIONS: Final = "interaction_constraints"
+ALLOW_INTERACTIONS: Final = "lightgbm:interaction_constraints"
 
 
 def _names(text: str) -> Iterable[tuple[str, list[str]]]:
@@ -116,6 +117,27 @@ class _Word(Text):
         Text(4096).check(value, scope)
         if not re.fullmatch(r"[A-Za-z0-9_.,@:+-]*", value):
             raise SpecError(f"is {str(value)[:60]!r}, which is no value of a parameter of LightGBM")
+
+
+class _Interactions:
+    """Groups of features that may stand in one branch: only where the caller permits them.
+
+    LightGBM does not compare them with the features of the data that it is given next: a copy of
+    an estimator that is fitted on fewer ends the process.
+    """
+
+    _groups: Final[Spec] = optional(Seq(Seq(Int(0, MAX_FEATURES))))
+
+    def check(self, value: Any, scope: Scope) -> None:
+        self._groups.check(value, scope)
+        if value and not scope.audit.allows(ALLOW_INTERACTIONS):
+            raise NotAllowedSpecError(
+                "names features by number, and LightGBM crashes if it is fitted again on fewer",
+                ALLOW_INTERACTIONS,
+            )
+
+    def __str__(self) -> str:
+        return f"{self._groups}; not None or empty only with allow={ALLOW_INTERACTIONS!r}"
 
 
 _WORD: Final = _Word()
@@ -145,7 +167,7 @@ def _specs() -> dict[str, Spec]:
         ("num_class=num_classes", optional(Int(1, _MAX_CLASSES))),
         ("num_machines=num_machine", optional(Int(1, 1))),
         ("tree_learner=tree,tree_type,tree_learner_type", one_of(None, "serial")),
-        (INTERACTIONS, optional(Seq(Seq(Int(0, MAX_FEATURES))))),
+        (INTERACTIONS, _Interactions()),
         ("task=task_type", one_of(None, "train")),
         ("save_binary=is_save_binary,is_save_binary_file", one_of(None, False)),
         # Without its look at the shape LightGBM reads beyond the rows that it predicts for

@@ -7,8 +7,8 @@ from typing import Final
 
 from safemodel.adapters.sklearn import (
     boosting,
-    category,
     catboost_estimators,
+    category,
     cluster,
     cluster_trees,
     compose,

@@ -17,8 +17,8 @@ from safemodel.adapters.sklearn.scope import SpecError
 # XGBoost keeps categories as floats, and takes no larger ones
 _MAX_CATEGORY: Final = 1 << 24
 
-# get_dump goes down by recursion: a path of 1,000 nodes is too much for a stack of 1 MiB, one of 2,000
-# for 8 MiB
+# get_dump goes down by recursion: a path of 1,000 nodes is too much for a stack of 1 MiB, one of
+# 2,000 for 8 MiB
 _MAX_DEPTH: Final = 512
 
 

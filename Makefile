@@ -9,14 +9,18 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check --constraint const
 REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST_WORKERS ?= auto
 PYTEST_ARGS ?=
+RELEASES ?= 1.7.2 1.8.0
+RELEASE_TESTS := $(addprefix tests/adapters/test_,sklearn.py sklearn_own.py sklearn_refused.py \
+    sklearn_bounds.py frames.py halves.py versions.py)
 
-.PHONY: help demo test test-slow fuzz lint format bench bench-scan coverage clean check-python
+.PHONY: help demo test test-slow test-releases fuzz lint format bench bench-scan coverage clean check-python
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       train, save, sign, verify, load, and a refusal, in a minute"
 	@echo "make test       the tests, without the slow matrices"
 	@echo "make test-slow  the slow matrices"
+	@echo "make test-releases  the adapter for scikit-learn with older releases of it"
 	@echo "make fuzz       each fuzz target for twenty seconds, where there is atheris"
 	@echo "make lint       ruff, mypy, import-linter, deptry"
 	@echo "make coverage   tests with branch coverage; format, bundle and trust need 95 %"
@@ -32,6 +36,13 @@ test: $(VENV)/stamp
 
 test-slow: $(VENV)/stamp
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m slow $(PYTEST_ARGS)
+
+test-releases: $(RELEASES:%=.venv-sklearn-%/stamp)
+	@set -e; for release in $(RELEASES); do \
+	    echo "scikit-learn $$release"; \
+	    .venv-sklearn-$$release/bin/python -m pytest -n $(PYTEST_WORKERS) -m "not slow" \
+	        $(RELEASE_TESTS) $(PYTEST_ARGS); \
+	done
 
 fuzz: $(VENV)/fuzz-stamp
 	$(BIN)/python -m pytest tests/fuzz -m slow $(PYTEST_ARGS)
@@ -61,7 +72,7 @@ bench-scan: $(VENV)/bench-stamp
 	$(BIN)/python -m benchmarks.scanning
 
 clean:
-	rm -rf $(VENV) $(DEMO) .venv-peers build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) .venv-peers .venv-sklearn-* build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -85,6 +96,17 @@ $(VENV)/stamp: $(REQUIREMENTS) | check-python
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && \
 	    { $(BIN)/python $(PIP_INSTALL) --group test-torch || \
 	      echo "no CPU build of torch at hand: its tests will be skipped" >&2; } || true
+	@touch $@
+
+# All of constraints.txt but scikit-learn itself.
+.venv-sklearn-%/stamp: $(REQUIREMENTS) | check-python
+	@echo "making $(@D) (a minute, once)"
+	@$(PYTHON) -m venv --clear $(@D)
+	@grep -v '^scikit-learn==' constraints.txt >$(@D)/constraints.txt
+	@$(@D)/bin/python $(PIP_INSTALL) --upgrade 'pip>=25.1'
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check \
+	    --constraint $(@D)/constraints.txt --editable '.[numpy,sklearn]' --group test \
+	    'scikit-learn==$*'
 	@touch $@
 
 $(VENV)/bench-stamp: $(VENV)/stamp

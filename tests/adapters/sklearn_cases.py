@@ -7,6 +7,7 @@ it: the calls whose outputs must not change, and how training goes on. Everythin
 from __future__ import annotations
 
 import functools
+import unittest
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import sklearn
 from sklearn import (
     compose,
     dummy,
@@ -28,6 +30,7 @@ from sklearn import (
     tree,
 )
 from sklearn.feature_extraction import text
+from sklearn.utils._param_validation import InvalidParameterError
 
 _RNG = np.random.RandomState(7)
 N, F = 48, 5
@@ -80,7 +83,13 @@ class Case:
     def __call__(self) -> Fitted:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return self.make()
+            try:
+                return self.make()
+            except (AttributeError, InvalidParameterError, TypeError) as error:
+                # So says an older release of a newer option, or of a newer pandas or polars
+                if sklearn.__version__ >= "1.9":
+                    raise
+                raise unittest.SkipTest(f"{sklearn.__version__}: {error!s:.200}") from None
 
 
 CASES: dict[str, Case] = {}

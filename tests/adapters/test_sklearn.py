@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import subprocess
 import sys
+import unittest
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn
 from sklearn import ensemble, linear_model, pipeline, preprocessing, tree
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
@@ -34,6 +37,7 @@ from .sklearn_support import fingerprint, in_memory, train
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
+OLDER = sklearn.__version__ < "1.9"
 # The table names packages that need not be installed
 INSTALLED = [name for name in SCHEMAS if find_spec(name.partition(".")[0]) is not None]
 
@@ -103,8 +107,9 @@ def test_every_class_of_the_table_has_a_case() -> None:
 
     first = {name.partition("-")[0]: make for name, make in reversed(CASES.items())}
     for make in first.values():
-        walk(make().model)
-    assert used == set(INSTALLED)
+        with contextlib.suppress(unittest.SkipTest):  # an option that this release does not have
+            walk(make().model)
+    assert used == {name for name in INSTALLED if entry(name) is not None}
 
 
 @pytest.mark.parametrize(
@@ -122,10 +127,13 @@ def test_modules_that_the_documentation_calls_complete_are(module: str) -> None:
 @pytest.mark.parametrize("qualified", INSTALLED)
 def test_no_schema_lets_an_attribute_shadow_its_class(qualified: str) -> None:
     found = entry(qualified)
-    assert found is not None
+    if found is None:
+        pytest.skip(f"scikit-learn {sklearn.__version__} has no {qualified}")
     names = {name.rstrip("?") for name in (*found.schema.params, *found.schema.fitted)}
     installed = set(found.required) | {name for name in names if name.endswith("_")}
-    assert [name for name in names & installed if is_shadowing(found.kind, name)] == []
+    shadowing = {name for name in names & installed if is_shadowing(found.kind, name)}
+    # What the class of this release computes is an attribute in another
+    assert shadowing <= (found.given if OLDER else set())
     # Every parameter of the installed class is known
     assert set(found.required) <= names
 
@@ -202,7 +210,7 @@ def test_models_nest_in_plain_containers() -> None:
 
 def test_another_release_loads_with_the_warning_of_scikit_learn() -> None:
     bundle = in_memory(adapter.save(CASES["Pipeline-logistic"]().model))
-    bundle.manifest.libraries = {**bundle.libraries, "scikit-learn": "1.8.0"}
+    bundle.manifest.libraries = {**bundle.libraries, "scikit-learn": "1.6.1"}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         adapter.load(bundle)  # type: ignore[arg-type]

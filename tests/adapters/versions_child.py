@@ -15,6 +15,7 @@ import math
 import pickle
 import sys
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,23 @@ def cases() -> Any:
     return found
 
 
+def chosen(every: dict[str, Any]) -> dict[str, Any]:
+    """The first case of each class, and a third of the others."""
+    seen: set[str] = set()
+    found = {}
+    for name, make in every.items():
+        kind = name.partition("-")[0]
+        if kind not in seen or zlib.crc32(name.encode()) % 3 == 0:
+            found[name] = make
+        seen.add(kind)
+    return found
+
+
 def save(folder: Path) -> dict[str, str]:
     """Save each case, with what its methods give; return why some could not be."""
     module = cases()
     unsaved = {}
-    for name, make in module.CASES.items():
+    for name, make in chosen(module.CASES).items():
         try:
             case = make()
         except Exception as error:  # a class or parameter that this release does not have

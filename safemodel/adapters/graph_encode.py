@@ -190,9 +190,13 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def join(path: str, name: object) -> str:
-    """The path of a child, as people write it: `steps.1.coef_`."""
+    """The path of a child, as people write it: `steps.1.coef_`.
+
+    It is cut where it is too long for a name: else those of deep nesting would fill the memory.
+    """
     text = name if isinstance(name, str) else repr(name)[:60]
-    return f"{path}.{text}" if path else text
+    longer = f"{path}.{text}" if path else text
+    return longer[: limits.MAX_TENSOR_NAME + 1]
 
 
 def refusal(obj: object, path: str) -> UnsavableError:

@@ -6,11 +6,13 @@ Implements spec/cli.md, "Converting".
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Any
 
 from safemodel.cli import options as shared
 from safemodel.cli.output import Output, count_text, escape, size_text
 from safemodel.cli.source import beside, check_place
+from safemodel.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +74,8 @@ def run(options: argparse.Namespace, out: Output) -> int:
 
     target = options.target or beside(options.path, SUFFIX, "TARGET")
     check_place(target)
+    if not options.force and os.path.lexists(target):
+        raise SourceError("is there already", path=target, hint="--force writes over it")
     said = ("name", "version", "description")
     signers = _signers(options, out)
     found = converting.run(

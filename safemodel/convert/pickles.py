@@ -36,7 +36,7 @@ from safemodel.legacy.pickle_facts import (
 )
 from safemodel.legacy.pickle_machine import MachineLimits, trace
 
-_LIMITS: Final = MachineLimits(blocks=40_000_000)  # every value is kept
+_LIMITS: Final = MachineLimits(blocks=20_000_000)  # every value is kept
 _RULES: Final = {
     **containers.RULES,
     **dtypes.RULES,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from safemodel import limits
 from safemodel.adapters.graph_work import check_hashes
 from safemodel.errors import ArchitectureError, UnconvertibleError
 from safemodel.legacy.pickle_facts import Blob, Global, Instance, Items, Pairs, Value
@@ -27,7 +28,12 @@ NOTHING: Final = object()  # of a name that is in no table
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
 _NEW: Final = frozenset({"copyreg.__newobj__", "copyreg.__newobj_ex__"})
 _RECONSTRUCT: Final = "copyreg._reconstructor"
+_SEQUENCES: Final = frozenset({list, tuple})
+_HASHED: Final = frozenset({tuple, frozenset})
 _MAX_PLACE: Final = 20  # parts of a place that are shown
+_MAX_DEPTH: Final = 3 * limits.MAX_GRAPH_DEPTH  # a node is two or three values
+_MAX_WEIGHT: Final = 50_000_000
+_MAX_KEY: Final = 1_000  # items of one key, unfolded: each is hashed, by recursion
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Interpreter:
         self._name = name
         self._known: dict[int, tuple[Any, Any]] = {}  # with the values: their ids stay theirs
         self._open: set[int] = set()
+        self._weights: dict[int, int] = {}  # of sequences in `_known`: their items, unfolded
 
     def know(self, value: Value, made: Any) -> None:
         """Say what a value is, before its parts are: they may refer to it."""
@@ -92,6 +99,8 @@ class Interpreter:
                     raise _placed(UnconvertibleError("is part of itself"), frames, label)
                 if frames:
                     frames[-1].label = label
+                if len(frames) > _MAX_DEPTH:
+                    raise UnconvertibleError(f"is nested deeper than {_MAX_DEPTH} values")
                 self._open.add(id(wanted))
                 try:
                     frames.append(_Frame(self._steps(wanted), wanted))
@@ -140,6 +149,7 @@ class Interpreter:
             made: list[Any] = []
             self.know(value, made)
             made += yield from self.each(value.items)
+            self._weigh(made)
             return made
         if value.kind == "set":
             found: set[Any] = set()
@@ -147,7 +157,23 @@ class Interpreter:
             found.update(hashable((yield from self.each(value.items))))
             return found
         items = yield from self.each(value.items)
-        return tuple(items) if value.kind == "tuple" else frozenset(hashable(items))
+        if value.kind == "frozenset":
+            return frozenset(hashable(items))
+        several = tuple(items)
+        self._weigh(several)
+        return several
+
+    def _weigh(self, made: list[Any] | tuple[Any, ...]) -> None:
+        """Refuse what unfolds without end: lists of lists, each twice in the next."""
+        if _SEQUENCES.isdisjoint(map(type, made)):
+            return
+        weights = self._weights
+        total = sum(
+            weights.get(id(one), len(one)) if type(one) in _SEQUENCES else 1 for one in made
+        )
+        if total > _MAX_WEIGHT:
+            raise UnconvertibleError("refers to the same lists far more often than objects do")
+        weights[id(made)] = total
 
     def _pairs(self, value: Pairs) -> Steps:
         made: dict[Any, Any] = {}
@@ -294,12 +320,34 @@ def hashable(items: list[Any]) -> list[Any]:
     Raises:
         UnconvertibleError: one of them can't, or they are chosen to have one hash.
     """
-    if not _PLAIN.issuperset(map(type, items)) or any(type(item) is not str for item in items):
-        try:
-            check_hashes(items)
-        except ArchitectureError as error:
-            raise UnconvertibleError(error.message) from None
+    kinds = set(map(type, items))
+    if kinds == {str}:
+        return items
+    if not _HASHED.isdisjoint(kinds):
+        for item in items:
+            if type(item) in _HASHED:
+                _check_key(item)
+    try:
+        check_hashes(items)
+    except ArchitectureError as error:
+        raise UnconvertibleError(error.message) from None
     return items
+
+
+def _check_key(key: Any) -> None:
+    """Refuse a key that takes long to hash, or is nested deeply.
+
+    Raises:
+        UnconvertibleError: it does, or is.
+    """
+    pending, seen = [key], 0
+    while pending:
+        item = pending.pop()
+        if type(item) in _HASHED:
+            pending += item
+        seen += 1
+        if seen > _MAX_KEY or len(pending) > _MAX_KEY:
+            raise UnconvertibleError(f"a key of more than {_MAX_KEY} items")
 
 
 def unknown(name: str, value: Global | Instance) -> UnconvertibleError:
@@ -314,12 +362,17 @@ def _at(value: Global | Instance) -> str:
     return f" (byte {value.offset})"
 
 
+def _shown(label: object) -> str:
+    """A part of a place; what is no plain key could take for ever to print."""
+    return str(label)[:60] if type(label) in _PLAIN else type(label).__name__
+
+
 def _placed(
     error: UnconvertibleError, frames: list[_Frame], last: object = ""
 ) -> UnconvertibleError:
     """Say where in the object it is: `steps.1.1.coef_`."""
-    labels = [str(frame.label)[:60] for frame in frames if frame.label != ""]
-    labels += [str(last)[:60]] if last != "" else []
+    labels = [_shown(label) for label in [*(frame.label for frame in frames), last]]
+    labels = [label for label in labels if label]
     if len(labels) > _MAX_PLACE:
         labels = [*labels[: _MAX_PLACE // 2], "...", *labels[-_MAX_PLACE // 2 :]]
     error.place = error.place or ".".join(labels) or None

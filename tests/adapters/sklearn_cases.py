@@ -7,6 +7,7 @@ it: the calls whose outputs must not change, and how training goes on. Everythin
 from __future__ import annotations
 
 import functools
+import re
 import unittest
 import warnings
 from collections.abc import Callable, Iterator
@@ -130,7 +131,8 @@ def outputs(model: Any, data: Any) -> dict[str, Any]:
                 else:
                     found[name] = method(data)
         except Exception as error:
-            found[name] = f"{type(error).__name__}: {error}"
+            said = re.sub(r"\[[\d:]+\]", "", str(error).partition("\n")[0])  # XGBoost tells the time
+            found[name] = f"{type(error).__name__}: {said}"
     return found
 
 

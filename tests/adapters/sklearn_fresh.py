@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,15 @@ def main(folder: Path) -> None:
         raise SystemExit("imported too early")
     models: Any = adapters.load(str(folder / "all.safemodel"), trust=UNSIGNED)
     found = {"digest": [adapters.save(models, folder / "again.safemodel", signer=None)]}
-    from adapters.sklearn_all import outputs
+    from adapters.sklearn_all import CASES, outputs
     from adapters.sklearn_support import fingerprint, train
 
-    for name, (data, again) in pickle.loads((folder / "rest.pickle").read_bytes()).items():
-        found[name] = [fingerprint(outputs(models[name], data))]
-        if again is not None:
-            train(again, models[name])
-        found[name].append(fingerprint(outputs(models[name], data)))
+    for name, model in models.items():
+        case = CASES[name]()
+        found[name] = [fingerprint(outputs(model, case.data))]
+        if case.train is not None:
+            train(case.train, model)
+        found[name].append(fingerprint(outputs(model, case.data)))
     print(json.dumps(found))
 
 

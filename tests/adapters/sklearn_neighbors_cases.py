@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn import impute, neighbors
@@ -89,8 +91,18 @@ fit("sparse", nb.NearestNeighbors, XS, metric="cosine")
 fit("graph", nb.NearestNeighbors, sp.csr_matrix(SQUARE), metric="precomputed")
 fit("integers", nb.NearestNeighbors, np.arange(60).reshape(20, 3), p=np.inf)
 fit("object", nb.NearestNeighbors, X, metric=DistanceMetric.get_metric("minkowski", p=3))
-single = DistanceMetric.get_metric("euclidean", dtype=np.float32)
-fit("object32", nb.NearestNeighbors, X.astype("f4"), metric=single, algorithm="brute")
+_SINGLES: dict[str, dict[str, Any]] = {
+    **{name: {} for name in ("braycurtis", "canberra", "chebyshev", "dice", "euclidean")},
+    **{name: {} for name in ("hamming", "haversine", "jaccard", "manhattan", "rogerstanimoto")},
+    **{name: {} for name in ("russellrao", "sokalsneath")},
+    "mahalanobis": {"VI": np.eye(5)},
+    "minkowski": {"p": 3},
+    "seuclidean": {"V": np.ones(5)},
+}
+for name, more in _SINGLES.items():
+    single = DistanceMetric.get_metric(name, dtype=np.float32, **more)
+    data = X.astype("f4")[:, : 2 if name == "haversine" else None]
+    fit(f"object32-{name}", nb.NearestNeighbors, data, metric=single, algorithm="brute")
 for cls in (nb.KNeighborsTransformer, nb.RadiusNeighborsTransformer):
     fit("plain", cls, X)
     fit("connectivity", cls, FRAME, mode="connectivity", algorithm="ball_tree")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,10 @@ def test_every_class_was_needed_by_some_case(named: dict[str, set[str]]) -> None
 def test_every_part_was_needed_by_some_case(named: dict[str, set[str]]) -> None:
     # The trees of histogram boosting are stored together, for all iterations
     packed = {name for name in PARTS if name.endswith(".TreePredictor")}
-    assert set(filter(_installed, PARTS)) - named["class"] - packed == set()
+    # Only releases before 1.9 make these, though the classes are still there
+    old = re.compile(r".*\.(Kulsinski|Matching|SokalMichener)Distance(32|64)")
+    unneeded = set(filter(_installed, PARTS)) - named["class"] - packed
+    assert {name for name in unneeded if not old.fullmatch(name)} == set()
 
 
 @pytest.mark.xdist_group("type-table")

@@ -131,7 +131,8 @@ def outputs(model: Any, data: Any) -> dict[str, Any]:
                 else:
                     found[name] = method(data)
         except Exception as error:
-            said = re.sub(r"\[[\d:]+\]", "", str(error).partition("\n")[0])  # XGBoost tells the time
+            # XGBoost tells the time
+            said = re.sub(r"\[[\d:]+\]", "", str(error).partition("\n")[0])
             found[name] = f"{type(error).__name__}: {said}"
     return found
 

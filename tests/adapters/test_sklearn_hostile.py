@@ -1,12 +1,13 @@
 """Corrupted models of every class: refused by one of our errors, or harmless when used.
 
-The default run takes one case a class and a sample of its corruptions; `slow` takes every
-corruption of every case. Models are loaded and used in confined children (`sklearn_victim.py`).
+The default run takes one case a class and a small sample of its corruptions; `slow` takes every
+case and a larger one. Models are loaded and used in confined children (`sklearn_victim.py`).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 from .sklearn_all import CASES
 
 SAMPLE = 12  # of each class
+LARGE_SAMPLE = 100  # of each case
 SAMPLES = 4  # tests that share the classes
 PARTS = 48  # CI spreads them over machines
 VICTIM = Path(__file__).with_name("sklearn_victim.py")
@@ -132,8 +134,14 @@ def test_a_child_without_the_audit_of_trees_does_not_survive(tmp_path: Path) -> 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_corruption_is_refused_or_harmless(part: int, tmp_path: Path) -> None:
-    jobs: list[Job] = [[name, 0] for name in list(CASES)[part::PARTS]]
+def test_many_corruptions_of_every_case_are_refused_or_harmless(part: int, tmp_path: Path) -> None:
+    """With SAFEMODEL_TEST_EVERY=1 it is every corruption there is: a day of one core."""
+    chosen = random.Random(part)
+    every = os.environ.get("SAFEMODEL_TEST_EVERY") == "1"
+    jobs: list[Job] = [
+        [name, 0 if every else [chosen.randrange(100_000) for _ in range(LARGE_SAMPLE)]]
+        for name in list(CASES)[part::PARTS]
+    ]
     outcome = run(jobs, tmp_path, timeout=7000)
     assert outcome.failures == []
     print(f"{outcome.refused} refused, {outcome.harmless} harmless")

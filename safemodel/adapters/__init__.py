@@ -161,7 +161,7 @@ def save(
     written = write(
         path,
         contents,
-        signers=_signers(signer),
+        signers=signing_with(signer),
         layout=layout,
         oms=oms,
         expires=expires,
@@ -337,9 +337,14 @@ def _leaves(obj: object) -> Iterator[object]:
                 stack.extend(item)
 
 
-def _signers(
+def signing_with(
     signer: SigningKey | Sequence[SigningKey] | _OwnKey | None,
 ) -> Sequence[SigningKey]:
+    """The keys that `signer=` of `save` stands for; the first use makes the user's own.
+
+    Raises:
+        KeyFileError: your own key is there, and can't be used.
+    """
     if signer is None:
         return ()
     if not isinstance(signer, _OwnKey):

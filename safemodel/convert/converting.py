@@ -186,7 +186,7 @@ def _converted(
         error.path = error.path or file.path
         raise
     contents = Contents(
-        framework=plain_adapter.FRAMEWORK if name == "numpy" else models_adapter.FRAMEWORK,
+        framework=saved.framework or plain_adapter.FRAMEWORK,
         adapter=Adapter(name, _ADAPTERS[name].VERSION),
         libraries=saved.libraries,
         architecture=saved.architecture,
@@ -251,8 +251,10 @@ def encoded(found: Converted) -> tuple[str, Saved]:
             "nothing in it says which release of scikit-learn wrote it, as all since 0.18 do"
         )
     libraries = models_adapter.named(versions)
-    return "sklearn", Saved({"graph": graph.graph}, graph.tensors, libraries)
+    framework = models_adapter.framework_of(found.root)
+    saved = Saved({"graph": graph.graph}, graph.tensors, libraries, framework=framework)
+    return "sklearn", saved
 
 
 def _signers(options: Options) -> Sequence[Any]:
-    return adapters._signers(adapters.OWN_KEY if options.own else options.signer)
+    return adapters.signing_with(adapters.OWN_KEY if options.own else options.signer)

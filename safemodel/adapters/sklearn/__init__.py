@@ -42,7 +42,7 @@ NAME: Final = "sklearn"
 VERSION: Final = 1
 FRAMEWORK: Final = "scikit-learn"
 # Models of these are none of scikit-learn's, by the root package of their class.
-_FRAMEWORKS: Final = {name: name for name in ("catboost", "lightgbm", "xgboost")}
+_FRAMEWORKS: Final = {name: name for name in ("catboost", "lightgbm", "pandas", "xgboost")}
 
 _HANDLERS: Final = {
     **base.HANDLERS,
@@ -65,9 +65,14 @@ def save(obj: object) -> Saved:
         architecture,
         encoded.tensors,
         named(versions),
-        framework=_FRAMEWORKS.get(type(obj).__module__.partition(".")[0]),
+        framework=framework_of(obj),
         notices=(*own.notices(architecture), *catboost_estimators.notices(encoded.graph)),
     )
+
+
+def framework_of(obj: object) -> str:
+    """The framework that a model is of, by the root package of its class."""
+    return _FRAMEWORKS.get(type(obj).__module__.partition(".")[0], FRAMEWORK)
 
 
 def encode_model(obj: object, library: Library) -> tuple[EncodedGraph, frozenset[str]]:

@@ -37,6 +37,7 @@ between attributes and objects, in code. [sklearn.md](sklearn.md) says how the g
 def text(spec: Any) -> str:
     """Return what a spec says of itself, as the cell of a table."""
     said = str(spec).replace("|", "\\|").replace("\n", " ").replace("<", "\\<")
+    said = said.replace("](", "]\\(")
     return said if len(said) <= LONGEST else said[: LONGEST - 1].rsplit(" ", 1)[0] + " …"
 
 

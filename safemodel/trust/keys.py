@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 _PEM: Final = re.compile(
     rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL
 )
+# What old PEM files say of their encryption. With another length of the initialisation vector the
+# cryptography library does not raise an exception, it panics.
+_OLD_ENCRYPTION: Final = re.compile(
+    rb"DEK-Info:[ \t]*(AES-\d{3}-CBC,[0-9A-Fa-f]{32}|DES-EDE3-CBC,[0-9A-Fa-f]{16})[ \t]*\r?\n"
+)
 _PRIVATE_LABELS: Final = (b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY", b"EC PRIVATE KEY")
 
 # What people hand over instead of a key, and what to do then.
@@ -337,6 +342,8 @@ def _load_private(data: bytes, password: bytes | None) -> object:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
+    if data.count(b"DEK-Info") != len(_OLD_ENCRYPTION.findall(data)):
+        raise KeyFileError("the key is encrypted in a way that is not known", hint=_KINDS_HINT)
     try:
         return serialization.load_pem_private_key(data, password)
     except TypeError as error:  # the library's way of saying that only one side has a password

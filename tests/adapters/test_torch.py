@@ -628,7 +628,8 @@ def _use(value: Any, seen: set[int]) -> None:
             if value.is_quantized:
                 value.dequantize()
             else:
-                value.detach().clone()
+                with contextlib.suppress(NotImplementedError):  # of types that can only be kept
+                    value.detach().clone()
             if value.dtype is torch.bool:
                 torch.arange(value.numel()).reshape(value.shape)[value]
     elif isinstance(value, torch.Generator):

@@ -6,12 +6,8 @@ bytes themselves, corrupted. A line goes out before each, and its result behind 
 
 from __future__ import annotations
 
-import json
 import random
-import resource
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +26,7 @@ from safemodel.adapters.sklearn.catboost_model import (  # noqa: E402
 from safemodel.adapters.sklearn.library import INSTALLED  # noqa: E402
 from safemodel.adapters.sklearn.scope import Scope, SpecError  # noqa: E402
 from safemodel.errors import LegacyError  # noqa: E402
+from tests.adapters.boosted_changes import confine, try_all  # noqa: E402
 
 SECONDS = 10
 QUIET = {"iterations": 3, "verbose": False, "allow_writing_files": False, "thread_count": 1}
@@ -135,20 +132,11 @@ def attempt(data: bytes, through: str, chosen: random.Random) -> str:
     return "harmless"
 
 
-def main(seed: int, count: int, through: str) -> None:
+def main() -> None:
+    confine()
     found = models()
-    for number in range(count):
-        chosen = random.Random(f"{seed} {number}")
-        print(json.dumps({"number": number}), flush=True)
-        signal.alarm(SECONDS)
-        result = attempt(chosen.choice(found), through, chosen)
-        signal.alarm(0)
-        print(json.dumps({"result": result}), flush=True)
-    print(json.dumps({"done": True}), flush=True)
+    try_all(lambda chosen, through: attempt(chosen.choice(found), through, chosen), SECONDS)
 
 
 if __name__ == "__main__":
-    threading.stack_size(1 << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main()

@@ -6,13 +6,9 @@ itself, as it would from a pickle. A line goes out before each, and its result b
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import resource
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +24,7 @@ from safemodel.adapters.sklearn.lightgbm_emit import write_model  # noqa: E402
 from safemodel.adapters.sklearn.lightgbm_model import parse_model  # noqa: E402
 from safemodel.adapters.sklearn.scope import Scope, SpecError  # noqa: E402
 from safemodel.errors import LegacyError  # noqa: E402
+from tests.adapters.boosted_changes import confine, try_all  # noqa: E402
 
 SECONDS = 10
 _OTHERS = (
@@ -131,21 +128,13 @@ def attempt(text: bytes, through: str) -> str:
     return "harmless"
 
 
-def main(seed: int, count: int, through: str) -> None:
+def main() -> None:
+    confine()
     texts = models()
-    for number in range(count):
-        chosen = random.Random(f"{seed} {number}")
-        text = mutated(chosen.choice(texts), chosen)
-        print(json.dumps({"number": number}), flush=True)
-        signal.alarm(SECONDS)
-        result = attempt(text, through)
-        signal.alarm(0)
-        print(json.dumps({"result": result}), flush=True)
-    print(json.dumps({"done": True}), flush=True)
+    try_all(
+        lambda chosen, through: attempt(mutated(chosen.choice(texts), chosen), through), SECONDS
+    )
 
 
 if __name__ == "__main__":
-    threading.stack_size(1 << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main()

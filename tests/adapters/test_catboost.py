@@ -7,7 +7,6 @@ import re
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from safemodel.legacy import catboost_file
 from safemodel.legacy.flatbuffers import Buffer
 from safemodel.trust.policy import UNSIGNED
 
+from .boosted_changes import assign, set_item
 from .catboost_victim import QUIET, models
 from .sklearn_all import CASES
 from .sklearn_cases import CATFRAME, Y2, X
@@ -88,52 +88,37 @@ def test_corrupted_models_are_refused_or_harmless() -> None:
     assert results.count("refused") > 150
 
 
-def _set(name: str, index: Any, value: Any) -> Callable[[dict[str, Any]], None]:
-    def change(model: dict[str, Any]) -> None:
-        model[name] = model[name].copy()
-        model[name][index] = value
-
-    return change
-
-
-def _assign(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    def change(model: dict[str, Any]) -> None:
-        model[name] = value(model[name]) if callable(value) else value
-
-    return change
-
-
 HOSTILE = {
-    "a bin that does not exist": (SYMMETRIC, _set("splits", 0, 10_000), "splits"),
-    "a bin below zero": (SYMMETRIC, _set("splits", 0, -1), "splits"),
-    "a tree that is too deep": (SYMMETRIC, _set("sizes", 0, 31), "splits"),
-    "a size below zero": (SYMMETRIC, _set("sizes", 0, -1), "splits"),
-    "a leaf less": (SYMMETRIC, _assign("values", lambda old: old[:-1]), "values"),
-    "a weight less": (SYMMETRIC, _assign("weights", lambda old: old[:-1]), "weights"),
-    "more outputs than values": (SYMMETRIC, _assign("dimension", 2), "values"),
-    "more biases than outputs": (MULTI, _assign("biases", np.zeros(4)), "biases"),
-    "a step out of the tree": (LOSSGUIDE, _set("steps", 0, 60_000), "steps"),
-    "a step into the next tree": (LOSSGUIDE, _set("steps", -1, 1), "steps"),
+    "a bin that does not exist": (SYMMETRIC, set_item("splits", 0, 10_000), "splits"),
+    "a bin below zero": (SYMMETRIC, set_item("splits", 0, -1), "splits"),
+    "a tree that is too deep": (SYMMETRIC, set_item("sizes", 0, 31), "splits"),
+    "a size below zero": (SYMMETRIC, set_item("sizes", 0, -1), "splits"),
+    "a leaf less": (SYMMETRIC, assign("values", lambda old: old[:-1]), "values"),
+    "a weight less": (SYMMETRIC, assign("weights", lambda old: old[:-1]), "weights"),
+    "more outputs than values": (SYMMETRIC, assign("dimension", 2), "values"),
+    "more biases than outputs": (MULTI, assign("biases", np.zeros(4)), "biases"),
+    "a step out of the tree": (LOSSGUIDE, set_item("steps", 0, 60_000), "steps"),
+    "a step into the next tree": (LOSSGUIDE, set_item("steps", -1, 1), "steps"),
     "two ways to one node": (LOSSGUIDE, "both", "steps"),
-    "borders that fall": (SYMMETRIC, _assign("borders", lambda old: old[::-1].copy()), "borders"),
-    "a border that is no number": (SYMMETRIC, _set("borders", 0, np.nan), "borders"),
-    "more borders than are there": (SYMMETRIC, _set("border_counts", 0, 10_000), "borders"),
-    "a name less": (SYMMETRIC, _assign("names", lambda old: old[:-1]), "items"),
-    "no treatment of gaps": (SYMMETRIC, _set("nan_treatments", 0, 3), "missing"),
+    "borders that fall": (SYMMETRIC, assign("borders", lambda old: old[::-1].copy()), "borders"),
+    "a border that is no number": (SYMMETRIC, set_item("borders", 0, np.nan), "borders"),
+    "more borders than are there": (SYMMETRIC, set_item("border_counts", 0, 10_000), "borders"),
+    "a name less": (SYMMETRIC, assign("names", lambda old: old[:-1]), "items"),
+    "no treatment of gaps": (SYMMETRIC, set_item("nan_treatments", 0, 3), "missing"),
     "remarks nested deeply": (
         SYMMETRIC,
-        _assign("info", {"params": "[" * 1000 + "]" * 1000}),
+        assign("info", {"params": "[" * 1000 + "]" * 1000}),
         "deeply",
     ),
-    "remarks that are no JSON": (SYMMETRIC, _assign("info", {"params": "{"}), "deeply|JSON"),
+    "remarks that are no JSON": (SYMMETRIC, assign("info", {"params": "{"}), "deeply|JSON"),
     "a class too many": (
         MULTI,
-        _assign("info", {"class_params": '{"class_names":[0,1,2,3]}'}),
+        assign("info", {"class_params": '{"class_names":[0,1,2,3]}'}),
         "class",
     ),
     "a billion classes": (
         MULTI,
-        _assign("info", {"class_params": '{"classes_count":1000000000}'}),
+        assign("info", {"class_params": '{"classes_count":1000000000}'}),
         "class",
     ),
 }
@@ -145,7 +130,7 @@ def test_what_catboost_would_follow_blindly_is_refused(what: str) -> None:
     model = parse_model(MODELS[number])
     if change == "both":
         at = int(np.flatnonzero(model["steps"][1::2] > 0)[0])
-        change = _set("steps", 2 * at, int(model["steps"][2 * at + 1]))
+        change = set_item("steps", 2 * at, int(model["steps"][2 * at + 1]))
     assert callable(change)
     change(model)
     with pytest.raises(SpecError) as caught:

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from safemodel.errors import ArchitectureError, LegacyError, NotAllowedError, Un
 from safemodel.legacy import lightgbm_text
 from safemodel.trust.policy import UNSIGNED
 
+from .boosted_changes import assign, set_item
 from .lightgbm_victim import models, mutated, resized, rows
 from .sklearn_all import CASES
 from .sklearn_cases import YREG, X
@@ -129,70 +129,55 @@ def _parsed(text: bytes) -> Any:
 # Directed: one array of a checked model, changed
 
 
-def _set(name: str, index: Any, value: Any) -> Callable[[dict[str, Any]], None]:
-    def change(model: dict[str, Any]) -> None:
-        model[name] = model[name].copy()
-        model[name][index] = value
-
-    return change
-
-
-def _assign(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    def change(model: dict[str, Any]) -> None:
-        model[name] = value(model[name]) if callable(value) else value
-
-    return change
-
-
 PLAIN, CATEGORICAL, LINEAR, MULTI = range(4)
 HOSTILE = {
-    "a child that is its parent": (PLAIN, _set("left_child", 0, 0), "left_child"),
-    "a child before its parent": (PLAIN, _set("right_child", 3, 1), "right_child"),
-    "a child that is not there": (PLAIN, _set("left_child", 0, 6), "left_child"),
-    "a leaf that is not there": (PLAIN, _set("left_child", -1, -8), "left_child"),
-    "the least integer as child": (PLAIN, _set("left_child", -1, -(2**31)), "left_child"),
-    "two parents of a leaf": (PLAIN, _set("right_child", -1, -1), "parent"),
-    "a feature that does not exist": (PLAIN, _set("split_feature", 2, 4), "split_feature"),
-    "a feature below zero": (PLAIN, _set("split_feature", 2, -1), "split_feature"),
-    "no kind of missing values": (PLAIN, _set("decision_type", 0, 12), "decision_type"),
-    "a kind beyond all": (PLAIN, _set("decision_type", 0, 16), "decision_type"),
-    "categories that are not there": (PLAIN, _set("decision_type", 0, 1), "threshold"),
-    "a threshold that is no number": (PLAIN, _set("threshold", 0, np.nan), "threshold"),
-    "a leaf less": (PLAIN, _set("num_leaves", 0, 6), "needed"),
-    "no leaves": (PLAIN, _set("num_leaves", 0, 0), "num_leaves"),
-    "a name less": (PLAIN, _assign("features", lambda old: old[:-1]), "info_counts"),
-    "a name twice": (PLAIN, _assign("features", lambda old: [*old[:-1], old[0]]), "features"),
-    "a name of two lines": (PLAIN, _assign("features", ["a", "b\nTree=0", "c", "d"]), "features"),
-    "a name with a quote": (PLAIN, _assign("features", ["a", 'b"', "c", "d"]), "features"),
-    "an unknown objective": (PLAIN, _assign("objective", "evil"), "objective"),
+    "a child that is its parent": (PLAIN, set_item("left_child", 0, 0), "left_child"),
+    "a child before its parent": (PLAIN, set_item("right_child", 3, 1), "right_child"),
+    "a child that is not there": (PLAIN, set_item("left_child", 0, 6), "left_child"),
+    "a leaf that is not there": (PLAIN, set_item("left_child", -1, -8), "left_child"),
+    "the least integer as child": (PLAIN, set_item("left_child", -1, -(2**31)), "left_child"),
+    "two parents of a leaf": (PLAIN, set_item("right_child", -1, -1), "parent"),
+    "a feature that does not exist": (PLAIN, set_item("split_feature", 2, 4), "split_feature"),
+    "a feature below zero": (PLAIN, set_item("split_feature", 2, -1), "split_feature"),
+    "no kind of missing values": (PLAIN, set_item("decision_type", 0, 12), "decision_type"),
+    "a kind beyond all": (PLAIN, set_item("decision_type", 0, 16), "decision_type"),
+    "categories that are not there": (PLAIN, set_item("decision_type", 0, 1), "threshold"),
+    "a threshold that is no number": (PLAIN, set_item("threshold", 0, np.nan), "threshold"),
+    "a leaf less": (PLAIN, set_item("num_leaves", 0, 6), "needed"),
+    "no leaves": (PLAIN, set_item("num_leaves", 0, 0), "num_leaves"),
+    "a name less": (PLAIN, assign("features", lambda old: old[:-1]), "info_counts"),
+    "a name twice": (PLAIN, assign("features", lambda old: [*old[:-1], old[0]]), "features"),
+    "a name of two lines": (PLAIN, assign("features", ["a", "b\nTree=0", "c", "d"]), "features"),
+    "a name with a quote": (PLAIN, assign("features", ["a", 'b"', "c", "d"]), "features"),
+    "an unknown objective": (PLAIN, assign("objective", "evil"), "objective"),
     "an objective of more outputs": (
         PLAIN,
-        _assign("objective", "multiclass num_class:3"),
+        assign("objective", "multiclass num_class:3"),
         "objective",
     ),
-    "a sigmoid of zero": (PLAIN, _assign("objective", "binary sigmoid:0"), "objective"),
-    "trees for half an iteration": (PLAIN, _assign("classes", 2), "num_leaves"),
+    "a sigmoid of zero": (PLAIN, assign("objective", "binary sigmoid:0"), "objective"),
+    "trees for half an iteration": (PLAIN, assign("classes", 2), "num_leaves"),
     "a set that is not there": (CATEGORICAL, "sets", "threshold"),
     "a set that is half there": (CATEGORICAL, "half", "threshold"),
-    "sets that fall": (CATEGORICAL, _set("cat_boundaries", 1, -1), "cat_boundaries"),
-    "sets that begin late": (CATEGORICAL, _set("cat_boundaries", 0, 1), "cat_boundaries"),
+    "sets that fall": (CATEGORICAL, set_item("cat_boundaries", 1, -1), "cat_boundaries"),
+    "sets that begin late": (CATEGORICAL, set_item("cat_boundaries", 0, 1), "cat_boundaries"),
     "bits that are missing": (
         CATEGORICAL,
-        _assign("cat_threshold", lambda old: old[:-1]),
+        assign("cat_threshold", lambda old: old[:-1]),
         "cat_threshold",
     ),
-    "more sets than splits": (CATEGORICAL, _set("num_cat", 0, 7), "num_cat"),
+    "more sets than splits": (CATEGORICAL, set_item("num_cat", 0, 7), "num_cat"),
     "a linear feature beyond all": (LINEAR, "linear", "leaf_features"),
-    "a coefficient too small": (LINEAR, _set("leaf_const", 0, 1e-310), "leaf_const"),
-    "more coefficients than counted": (LINEAR, _set("num_features", 0, 5), "num_features"),
+    "a coefficient too small": (LINEAR, set_item("leaf_const", 0, 1e-310), "leaf_const"),
+    "more coefficients than counted": (LINEAR, set_item("num_features", 0, 5), "num_features"),
     "another number of classes": (
         MULTI,
-        _assign("objective", "multiclass num_class:4"),
+        assign("objective", "multiclass num_class:4"),
         "objective",
     ),
-    "one constraint": (MULTI, _assign("monotone", lambda old: old[:1]), "monotone"),
-    "no information": (PLAIN, _set("info_counts", 0, 0), "info_counts"),
-    "bounds that are missing": (PLAIN, _assign("info_bounds", lambda old: old[:-2]), "info_bounds"),
+    "one constraint": (MULTI, assign("monotone", lambda old: old[:1]), "monotone"),
+    "no information": (PLAIN, set_item("info_counts", 0, 0), "info_counts"),
+    "bounds that are missing": (PLAIN, assign("info_bounds", lambda old: old[:-2]), "info_bounds"),
 }
 
 
@@ -203,12 +188,12 @@ def test_what_lightgbm_would_follow_blindly_is_refused(what: str) -> None:
     check_model(model, SCOPE)
     if change in ("sets", "half"):
         at = np.flatnonzero(model["decision_type"] & 1)[0]
-        change = _set("threshold", at, 99.0 if change == "sets" else 0.5)
+        change = set_item("threshold", at, 99.0 if change == "sets" else 0.5)
     if change == "linear":
         model["num_features"] = np.zeros_like(model["num_features"])
         model["num_features"][0] = 1
         model["leaf_features"], model["leaf_coeff"] = np.array([4], "<i4"), np.array([1.0])
-        change = _assign("label", 0)
+        change = assign("label", 0)
     assert callable(change)
     change(model)
     with pytest.raises(SpecError) as caught:

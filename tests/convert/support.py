@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,3 +109,22 @@ def convert_in_child(jobs: Sequence[tuple[Path, Path]], folder: Path) -> list[st
     assert not found["there"], found["there"]
     said: list[str] = found["said"]
     return said
+
+
+def converted_forms(objects: Mapping[str, Any], kinds: Sequence[Form], folder: Path) -> Path:
+    """All objects in all forms, converted by one child into a folder."""
+    jobs = []
+    for name, obj in objects.items():
+        for form in kinds:
+            source = folder / f"{name}-{form.name}"
+            form.dump(obj, source)
+            jobs.append((source, source.with_suffix(".safemodel")))
+    assert convert_in_child(jobs, folder) == [""] * len(jobs)
+    return folder
+
+
+def assert_as_saved(name: str, kinds: Sequence[Form], folder: Path) -> None:
+    """Each form of an object became what `save` makes of the loaded object."""
+    for form in kinds:
+        source = folder / f"{name}-{form.name}"
+        assert written(source.with_suffix(".safemodel")) == expected(form.load(source)), form.name

@@ -12,7 +12,7 @@ import pytest
 from safemodel import adapters
 from safemodel.trust.policy import UNSIGNED
 
-from .support import JOBLIBS, PICKLES, convert_in_child, expected, written
+from .support import JOBLIBS, PICKLES, assert_as_saved, convert_in_child, converted_forms
 
 OBJECTS: dict[str, Any] = {
     "frame": pd.DataFrame({"a": [1, 2, 3], "b": [1.5, 2, 3], "c": ["x", "y", None]}),
@@ -69,23 +69,12 @@ FORMS = (PICKLES[2], PICKLES[4], PICKLES[5], JOBLIBS[0])
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All objects in all forms, converted by one child."""
-    place = tmp_path_factory.mktemp("files")
-    jobs = []
-    for name, obj in OBJECTS.items():
-        for form in FORMS:
-            source = place / f"{name}-{form.name}"
-            form.dump(obj, source)
-            jobs.append((source, source.with_suffix(".safemodel")))
-    assert convert_in_child(jobs, place) == [""] * len(jobs)
-    return place
+    return converted_forms(OBJECTS, FORMS, tmp_path_factory.mktemp("files"))
 
 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_is_what_save_makes_of_the_loaded_object(name: str, folder: Path) -> None:
-    for form in FORMS:
-        source = folder / f"{name}-{form.name}"
-        assert written(source.with_suffix(".safemodel")) == expected(form.load(source)), form.name
+    assert_as_saved(name, FORMS, folder)
 
 
 def test_a_frame_loads(tmp_path: Path) -> None:

@@ -21,7 +21,17 @@ from safemodel.errors import SafemodelError
 from safemodel.scan.budget import DEFAULT_LIMITS
 from safemodel.trust.policy import UNSIGNED
 
-from .support import JOBLIBS, PICKLES, Form, content, convert_in_child, expected, written
+from .support import (
+    JOBLIBS,
+    PICKLES,
+    Form,
+    assert_as_saved,
+    content,
+    convert_in_child,
+    converted_forms,
+    expected,
+    written,
+)
 
 SHARED = np.arange(4.0)
 CYCLE: list[Any] = [1]
@@ -91,23 +101,12 @@ FORMS = (*PICKLES, *JOBLIBS)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All objects in all forms, converted by one child."""
-    place = tmp_path_factory.mktemp("files")
-    jobs = []
-    for name, obj in OBJECTS.items():
-        for form in FORMS:
-            source = place / f"{name}-{form.name}"
-            form.dump(obj, source)
-            jobs.append((source, source.with_suffix(".safemodel")))
-    assert convert_in_child(jobs, place) == [""] * len(jobs)
-    return place
+    return converted_forms(OBJECTS, FORMS, tmp_path_factory.mktemp("files"))
 
 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_is_what_save_makes_of_the_loaded_object(name: str, folder: Path) -> None:
-    for form in FORMS:
-        source = folder / f"{name}-{form.name}"
-        assert written(source.with_suffix(".safemodel")) == expected(form.load(source)), form.name
+    assert_as_saved(name, FORMS, folder)
 
 
 def test_arrays_of_numpy_files(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from safemodel.adapters.sklearn.catboost_model import (
     check_model,
     parse_model,
 )
-from safemodel.adapters.sklearn.catboost_params import SPECS, Parameters
-from safemodel.adapters.sklearn.lightgbm_booster import Attributes, Column
+from safemodel.adapters.sklearn.catboost_params import PARAMETERS, SPECS
+from safemodel.adapters.sklearn.native import Column, Table
 from safemodel.adapters.sklearn.parts import Part, Reduced
 from safemodel.adapters.sklearn.schema import REAL
 from safemodel.adapters.sklearn.scope import NotAllowedSpecError, Scope, SpecError
@@ -42,7 +42,7 @@ _LEARNED: Final = ("_prediction_values_change", "_loss_value_change")
 class _Trees:
     """A model of numeric features, taken apart."""
 
-    attributes: Attributes
+    attributes: Table
 
     def check(self, value: Any, scope: Scope) -> None:
         self.attributes.check(value, scope)
@@ -81,7 +81,7 @@ class _Native:
 
 _MODEL: Final[Spec] = optional(
     _Trees(
-        Attributes(
+        Table(
             {
                 "dimension": Int(1, MAX_DIMENSION),
                 "names": Seq(optional(Text(1 << 16)), kinds=(list,)),
@@ -149,8 +149,8 @@ def notices(graph: JsonValue) -> tuple[str, ...]:
 
 
 _ARGUMENTS: Final[Mapping[str, Spec]] = {
-    "params": Parameters(),
-    "learned": Attributes({f"{name}?": Seq(REAL, kinds=(list,)) for name in _LEARNED}),
+    "params": PARAMETERS,
+    "learned": Table({}, dict.fromkeys(_LEARNED, Seq(REAL, kinds=(list,)))),
     "model": _MODEL,
 }
 PARTS: Final[tuple[Part, ...]] = tuple(

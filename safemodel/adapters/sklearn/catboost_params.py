@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from safemodel.adapters.sklearn.native import Table
 from safemodel.adapters.sklearn.schema import LABEL, MAX_JOBS, MAX_VERBOSE, NAME
 from safemodel.adapters.sklearn.scope import Scope, SpecError
 from safemodel.adapters.sklearn.spec import (
@@ -102,21 +103,4 @@ def _specs() -> dict[str, Spec]:
 
 
 SPECS: Final[Mapping[str, Spec]] = _specs()
-
-
-class Parameters:
-    """A dict of parameters of CatBoost."""
-
-    def check(self, value: Any, scope: Scope) -> None:
-        if type(value) is not dict:
-            raise SpecError("is no dict of parameters")
-        for name, item in value.items():
-            if type(name) is not str or name not in SPECS:
-                raise SpecError(f"has {name!r:.60}, which is no parameter that is known")
-            try:
-                SPECS[name].check(item, scope)
-            except SpecError as error:
-                raise error.below(f"[{name!r}]") from None
-
-    def __str__(self) -> str:
-        return "a dict of parameters of CatBoost"
+PARAMETERS: Final = Table({}, SPECS, "a dict of parameters of CatBoost")

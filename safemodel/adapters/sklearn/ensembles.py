@@ -39,13 +39,13 @@ from safemodel.adapters.sklearn.spec import (
     Seq,
     Spec,
     SpecError,
-    TreeObject,
     either,
     floats,
     ints,
     one_of,
     optional,
 )
+from safemodel.adapters.sklearn.trees import TreeObject
 
 _TREE_PARAMS: Final = (
     *("criterion", "splitter", "max_depth", "min_samples_split", "min_samples_leaf", "ccp_alpha"),

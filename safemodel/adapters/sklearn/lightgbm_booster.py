@@ -15,20 +15,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from safemodel.adapters.sklearn.lightgbm_check import MAX_CLASSES, check_model
 from safemodel.adapters.sklearn.lightgbm_emit import write_model
 from safemodel.adapters.sklearn.lightgbm_model import ARRAYS, parse_model
 from safemodel.adapters.sklearn.lightgbm_params import (
-    Parameters,
+    PARAMETERS,
     Section,
     check_interactions,
     loaded,
 )
+from safemodel.adapters.sklearn.native import Column, Table
 from safemodel.adapters.sklearn.parts import Part, Reduced, part_kinds
 from safemodel.adapters.sklearn.schema import BOOL, LABEL, NAME, REAL
-from safemodel.adapters.sklearn.scope import ITEM, Scope, SpecError, overlaps_itself
+from safemodel.adapters.sklearn.scope import ITEM, Scope, SpecError
 from safemodel.adapters.sklearn.spec import Const, Int, Seq, Spec, Text, describe, optional
 from safemodel.errors import DamagedError
 from safemodel.legacy import lightgbm_text
@@ -36,22 +35,6 @@ from safemodel.legacy.lightgbm_text import MAX_FEATURES
 
 MODULE: Final = "lightgbm.basic"
 _PRIVATE: Final = "_Booster__"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A one-dimensional array of exactly one data type."""
-
-    kind: str
-
-    def check(self, value: Any, scope: Scope) -> None:
-        if type(value) is not np.ndarray or value.dtype != self.kind or value.ndim != 1:
-            raise SpecError(f"is {describe(value)}, but must be {self}")
-        if overlaps_itself(value):
-            raise SpecError("repeats its items: make a copy of it")
-
-    def __str__(self) -> str:
-        return f"an array of {self.kind} with one dimension"
 
 
 @dataclass(frozen=True)
@@ -76,59 +59,37 @@ class Scores:
         return f"a dict from names to items, each {self.item}"
 
 
-@dataclass(frozen=True)
-class Attributes:
-    """A dict with string keys, each of which has a spec; those whose name ends in `?` may lack."""
-
-    specs: Mapping[str, Spec]
-
-    def check(self, value: Any, scope: Scope) -> None:
-        if type(value) is not dict:
-            raise SpecError(f"is {describe(value)}, but must be a dict of attributes")
-        specs = {name.rstrip("?"): spec for name, spec in self.specs.items()}
-        for name, item in value.items():
-            if type(name) is not str or name not in specs:
-                raise SpecError(f"has {name!r:.60}, which is no attribute that is known")
-            try:
-                specs[name].check(item, scope)
-            except SpecError as error:
-                raise error.below(f"[{name!r}]") from None
-        missing = sorted(
-            name for name in self.specs if not name.endswith("?") and name not in value
-        )
-        if missing:
-            raise SpecError(f"lacks {missing[0]}")
-
-    def __str__(self) -> str:
-        return "a dict of attributes"
-
-
 BEST_SCORE: Final[Spec] = Scores(Scores(REAL))
 CATEGORIES: Final[Spec] = optional(Seq(Seq(LABEL), kinds=(list,)))
 _FALSE: Final = Const((False,))
 _EMPTY: Final = Seq(Const(()), 0, kinds=(list,))
-_ATTRIBUTES: Final[Mapping[str, Spec]] = {
-    "_network": _FALSE,
-    "_train_data_name": NAME,
-    "best_iteration": Int(-(2**31), 2**31 - 1),
-    "best_score": BEST_SCORE,
-    "name_valid_sets?": Seq(NAME, kinds=(list,)),
-    "pandas_categorical": CATEGORIES,
-    "train_set_version?": Int(0, 2**31 - 1),
-    "params": Parameters(),
-    f"{_PRIVATE}need_reload_eval_info": BOOL,
-    f"{_PRIVATE}set_objective_to_none": BOOL,
-    f"{_PRIVATE}num_dataset?": Int(0, 0),
-    f"{_PRIVATE}init_predictor?": optional(part_kinds("_InnerPredictor")),
-    f"{_PRIVATE}num_class": Int(1, MAX_CLASSES),
-    f"{_PRIVATE}inner_predict_buffer?": _EMPTY,
-    f"{_PRIVATE}is_predicted_cur_iter?": _EMPTY,
-    f"{_PRIVATE}num_inner_eval?": Int(0, 10_000),
-    f"{_PRIVATE}name_inner_eval?": Seq(NAME, kinds=(list,)),
-    f"{_PRIVATE}higher_better_inner_eval?": Seq(BOOL, kinds=(list,)),
-    # LightGBM 3
-    f"{_PRIVATE}attr?": Scores(Text(1 << 16)),
-}
+_ATTRIBUTES: Final = Table(
+    {
+        "_network": _FALSE,
+        "_train_data_name": NAME,
+        "best_iteration": Int(-(2**31), 2**31 - 1),
+        "best_score": BEST_SCORE,
+        "pandas_categorical": CATEGORIES,
+        "params": PARAMETERS,
+        f"{_PRIVATE}need_reload_eval_info": BOOL,
+        f"{_PRIVATE}set_objective_to_none": BOOL,
+        f"{_PRIVATE}num_class": Int(1, MAX_CLASSES),
+    },
+    {
+        "name_valid_sets": Seq(NAME, kinds=(list,)),
+        "train_set_version": Int(0, 2**31 - 1),
+        f"{_PRIVATE}num_dataset": Int(0, 0),
+        f"{_PRIVATE}init_predictor": optional(part_kinds("_InnerPredictor")),
+        f"{_PRIVATE}inner_predict_buffer": _EMPTY,
+        f"{_PRIVATE}is_predicted_cur_iter": _EMPTY,
+        f"{_PRIVATE}num_inner_eval": Int(0, 10_000),
+        f"{_PRIVATE}name_inner_eval": Seq(NAME, kinds=(list,)),
+        f"{_PRIVATE}higher_better_inner_eval": Seq(BOOL, kinds=(list,)),
+        # LightGBM 3
+        f"{_PRIVATE}attr": Scores(Text(1 << 16)),
+    },
+    "a dict of attributes",
+)
 # What belongs to the training data, which a pickle does not have: as `free_dataset` leaves it
 _FREED: Final[Mapping[str, Any]] = {
     f"{_PRIVATE}num_dataset": 0,
@@ -251,7 +212,7 @@ PARTS: Final[tuple[Part, ...]] = (
             "average": BOOL,
             "features": Seq(NAME, kinds=(list,)),
             "parameters": Section(),
-            "attributes": Attributes(_ATTRIBUTES),
+            "attributes": _ATTRIBUTES,
             **{name: Column(kind) for name, kind in ARRAYS.items()},
         },
         _read,

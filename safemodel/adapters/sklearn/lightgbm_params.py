@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from safemodel.adapters.sklearn.native import Table
 from safemodel.adapters.sklearn.schema import MAX_FEATURES, MAX_JOBS, MAX_VERBOSE
 from safemodel.adapters.sklearn.scope import NotAllowedSpecError, SpecError
 from safemodel.adapters.sklearn.spec import (
@@ -177,24 +178,7 @@ def _specs() -> dict[str, Spec]:
 
 
 SPECS: Final[Mapping[str, Spec]] = _specs()
-
-
-class Parameters:
-    """A dict of parameters of LightGBM, by main names or aliases."""
-
-    def check(self, value: Any, scope: Scope) -> None:
-        if type(value) is not dict:
-            raise SpecError("is no dict of parameters")
-        for name, item in value.items():
-            if type(name) is not str or name not in SPECS:
-                raise SpecError(f"has {name!r:.60}, which is no parameter that is known")
-            try:
-                SPECS[name].check(item, scope)
-            except SpecError as error:
-                raise error.below(f"[{name!r}]") from None
-
-    def __str__(self) -> str:
-        return "a dict of parameters of LightGBM"
+PARAMETERS: Final = Table({}, SPECS, "a dict of parameters of LightGBM")  # or aliases
 
 
 _SECTION: Final = (
@@ -291,4 +275,4 @@ class Section:
         return "a dict of parameters of a text model"
 
 
-__all__ = ["SPECS", "Const", "Either", "Parameters", "Section"]
+__all__ = ["PARAMETERS", "SPECS", "Const", "Either", "Section"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from safemodel.adapters.sklearn.lightgbm_booster import BEST_SCORE, Scores, outline
-from safemodel.adapters.sklearn.lightgbm_params import SPECS, Parameters, check_interactions
+from safemodel.adapters.sklearn.lightgbm_params import PARAMETERS, SPECS, check_interactions
 from safemodel.adapters.sklearn.parts import part_kinds
 from safemodel.adapters.sklearn.schema import (
     BOOL,
@@ -65,7 +65,7 @@ _STATE: Final[Mapping[str, Spec]] = {
     "_evals_result?": optional(_HISTORY),
     "_best_score?": optional(BEST_SCORE),
     "_best_iteration?": optional(Int(-(2**31), 2**31 - 1)),
-    "_other_params?": Parameters(),
+    "_other_params?": PARAMETERS,
     "_objective?": SPECS["objective"],
     "_class_weight?": CLASS_WEIGHT,
     "_class_map?": optional(Map(LABEL, Int())),

@@ -367,18 +367,6 @@ class Estimator:
         return " or ".join(self.names) or "an estimator"
 
 
-@dataclass(frozen=True)
-class TreeObject:
-    """The nodes of a decision tree, a compiled object (`trees.py` checks them)."""
-
-    def check(self, value: Any, scope: Scope) -> None:
-        if not scope.library.is_tree(type(value)):
-            raise _refuse(value, self)
-
-    def __str__(self) -> str:
-        return "a sklearn.tree._tree.Tree"
-
-
 def optional(*specs: Spec) -> Spec:
     """Return a spec that also permits None."""
     return Either((Const((None,)), *specs))

@@ -21,7 +21,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from safemodel.adapters.sklearn.spec import SpecError
+from safemodel.adapters.sklearn.scope import Scope, SpecError
+from safemodel.adapters.sklearn.spec import describe
 
 ROW: Final = 64
 LEAF: Final = -1
@@ -41,6 +42,18 @@ _FIELDS: Final = (
 )
 # In a row as eight 64-bit words: the last holds the flag and seven bytes of padding.
 _LEFT, _RIGHT, _FEATURE, _FLAG = 0, 1, 2, 7
+
+
+@dataclass(frozen=True)
+class TreeObject:
+    """The nodes of a decision tree, a compiled object (`trees.py` checks them)."""
+
+    def check(self, value: Any, scope: Scope) -> None:
+        if not scope.library.is_tree(type(value)):
+            raise SpecError(f"is {describe(value)}, but must be {self}")
+
+    def __str__(self) -> str:
+        return "a sklearn.tree._tree.Tree"
 
 
 @dataclass(frozen=True, slots=True)

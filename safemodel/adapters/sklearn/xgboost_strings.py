@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from safemodel.adapters.sklearn.spec import Scope, Spec, SpecError, Text, describe
+from safemodel.adapters.sklearn.spec import Scope, SpecError, Text, describe
 
 _DECIMAL: Final = re.compile(r"-?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?|-?inf|-?nan")
 _DIGITS: Final = re.compile(r"-?\d{1,20}")
@@ -93,35 +92,3 @@ class Matching:
 
     def __str__(self) -> str:
         return f"a string like {self.pattern}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A dict with exactly the listed keys; those of `optional` may be missing."""
-
-    fields: Mapping[str, Spec]
-    optional: Mapping[str, Spec] = field(default_factory=dict)
-
-    def check(self, value: Any, scope: Scope) -> None:
-        if type(value) is not dict:
-            raise SpecError(f"is {describe(value)}, but must be a dict")
-        for key in value:
-            if key not in self.fields and key not in self.optional:
-                raise SpecError("is no parameter that safemodel knows", f"[{key!r:.60}]")
-        for key in self.fields:
-            if key not in value:
-                raise SpecError("is missing", f"[{key!r}]")
-        for key, item in value.items():
-            spec = self.fields.get(key) or self.optional[key]
-            try:
-                spec.check(item, scope)
-            except SpecError as error:
-                raise error.below(f"[{key!r}]") from None
-
-    def __str__(self) -> str:
-        return f"a dict with {', '.join(self.fields)}"
-
-
-def optional_table(**fields: Spec) -> Table:
-    """Return a table whose keys may all be missing, as releases differ."""
-    return Table({}, fields)

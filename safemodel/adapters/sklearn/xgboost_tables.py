@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from safemodel.adapters.sklearn.native import Table, optional_table
 from safemodel.adapters.sklearn.schema import MAX_JOBS
 from safemodel.adapters.sklearn.spec import (
     Bool,
@@ -32,8 +33,6 @@ from safemodel.adapters.sklearn.xgboost_strings import (
     Decimals,
     Digits,
     Matching,
-    Table,
-    optional_table,
 )
 
 _FLAG: Final = one_of("0", "1")

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from safemodel.adapters.sklearn.native import Table
 from safemodel.adapters.sklearn.parts import part_kinds
 from safemodel.adapters.sklearn.schema import (
     BOOL,
@@ -112,25 +113,6 @@ _KEYWORDS: Final[Mapping[str, Spec]] = {
 }
 
 
-@dataclass(frozen=True)
-class Keywords:
-    """Keywords of XGBoost, each with a spec."""
-
-    def check(self, value: Any, scope: Scope) -> None:
-        if type(value) is not dict:
-            raise SpecError(f"is {describe(value)}, but must be {self}")
-        for key, item in value.items():
-            if type(key) is not str or key not in _KEYWORDS:
-                raise SpecError("is no parameter that safemodel knows", f"[{key!r:.60}]")
-            try:
-                _KEYWORDS[key].check(item, scope)
-            except SpecError as error:
-                raise error.below(f"[{key!r}]") from None
-
-    def __str__(self) -> str:
-        return "a dict of XGBoost's parameters"
-
-
 _KNOWN: Final[Mapping[str, Spec]] = {
     **each("n_estimators max_depth max_leaves early_stopping_rounds", _COUNT),
     **each("max_cat_to_onehot max_cat_threshold", optional(POSITIVE)),
@@ -171,7 +153,7 @@ _KNOWN: Final[Mapping[str, Spec]] = {
         Matching(r"(\[\]|\[\[[\d, \[\]]*\]\])?"), Seq(Seq(either(COUNT, _NAME)))
     ),
     "eval_metric": optional(METRIC, Seq(METRIC)),
-    "kwargs": Keywords(),
+    "kwargs": Table({}, _KEYWORDS, "a dict of XGBoost's parameters"),
     # What fitting adds
     "_Booster": part_kinds("Booster"),
     "n_classes_": Int(0, 1_000_000),

@@ -39,7 +39,8 @@ _VERSION: Final = "_sklearn_version"
 _BUNCHES: Final = frozenset({".".join(BUNCH), "sklearn.utils.Bunch", "sklearn.datasets.base.Bunch"})
 # Packages whose other classes become records: of parts of parts, say.
 _ROOTS: Final = frozenset({name.partition(".")[0] for name in SCHEMAS}) | {
-    *("pandas", "scipy", "sklearn")
+    # The last is what scikit-learn's compiled losses called their module up to 1.8
+    *("pandas", "scipy", "sklearn", "_loss")
 }
 
 

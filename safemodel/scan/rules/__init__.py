@@ -21,7 +21,7 @@ from safemodel.scan.rules import (
 )
 
 # Part of every cache key: raise it when a change of rules or tables may change a report.
-RULESET: Final = "2026.11.3"
+RULESET: Final = "2026.11.4"
 
 RULES: Final[dict[str, Rule]] = {
     rule.id: rule

@@ -185,6 +185,8 @@ def load(
     allow: Sequence[str] = (),
     mapped: bool = False,
     strict: bool = True,
+    prefix: str | Mapping[str, str] | None = None,
+    only: Sequence[str] | None = None,
 ) -> Any:
     """Verify a bundle and give back what was saved.
 
@@ -201,6 +203,11 @@ def load(
             that nobody else can write: bytes could change after they were verified.
         strict: whether all of the state must fit `into`; if not, what fits is loaded and the report
             says what does not.
+        prefix: takes the entries of a module's state whose names begin so, and cuts it off:
+            `prefix="encoder."` loads that part of a larger model. A dictionary says what stands
+            there instead: `{"": "backbone."}` puts it in front of all names.
+        only: patterns (`fnmatch`) of names of `into` that are to be loaded, as `["encoder.*"]`.
+            What `prefix` and `only` leave out is neither missing nor unexpected, nor read.
 
     Raises:
         SourceError: the file is missing, unreadable, or no bundle.
@@ -243,7 +250,18 @@ def load(
                     hint="update safemodel",
                 )
             seen = _own_form(bundle)
-            return adapter.load(seen, into=into, device=device, allow=allow, strict=strict)
+            options = _options(adapter, prefix=prefix, only=only)
+            return adapter.load(
+                seen, into=into, device=device, allow=allow, strict=strict, **options
+            )
+
+
+def _options(adapter: AdapterModule, **given: object) -> dict[str, Any]:
+    """The options of a load that were given; not every adapter has them all."""
+    options = {name: value for name, value in given.items() if value is not None}
+    for name in sorted(options.keys() - getattr(adapter, "LOAD_OPTIONS", frozenset())):
+        raise UsageError(f"{name}= makes no sense for what the adapter {adapter.NAME} saved")
+    return options
 
 
 def _own_form(bundle: VerifiedBundle) -> VerifiedBundle:

@@ -64,14 +64,15 @@ def decode(
     builders: Mapping[str, Builder],
     parsers: Mapping[str, Parser],
     context: Mapping[str, object] | None = None,
+    partial: bool = False,
 ) -> object:
     """Rebuild the object that `encode` was given. `context` is what builders find in
-    `decoder.scratch`.
+    `decoder.scratch`. A `partial` graph leaves tensors of the source unused.
 
     Raises:
         ArchitectureError: anything about the graph that must not be.
     """
-    return Decoder(graph, source, builders, parsers, context or {}).run()
+    return Decoder(graph, source, builders, parsers, context or {}).run(partial=partial)
 
 
 class Decoder:
@@ -105,7 +106,7 @@ class Decoder:
         """The nodes of the graph, audited as a table; their fields are not."""
         return self._nodes
 
-    def run(self) -> object:
+    def run(self, *, partial: bool = False) -> object:
         """Build everything and return the root."""
         self._chosen = [self._builder(index, node) for index, node in enumerate(self._nodes)]
         work = list(zip(range(len(self._nodes)), self._nodes, self._chosen, strict=True))
@@ -121,7 +122,7 @@ class Decoder:
                 with _building(index, node):
                     builder.check(self._objects[index], node, self)
         unused = set(self._source.tensors) - self._claimed - set(self._tensors)
-        if unused:
+        if unused and not partial:
             raise ArchitectureError(f"tensor {min(unused)!r:.100} is not used by the architecture")
         return root
 

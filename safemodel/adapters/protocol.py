@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from safemodel.bundle.contents import Payload, TensorData
@@ -102,8 +102,11 @@ class AdapterModule(Protocol):
         device: object | None = None,
         allow: Sequence[str] = (),
         strict: bool = True,
+        **options: Any,
     ) -> object:
         """Rebuild the object, or put its state into `into` and return a LoadReport.
+
+        `options` are those that the adapter names in `LOAD_OPTIONS`, if it has any.
 
         Raises:
             ArchitectureError: the architecture must not be built.

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import copy
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
 from safemodel import adapters  # noqa: E402
 from safemodel.adapters import torch as adapter  # noqa: E402
 from safemodel.adapters.protocol import LoadReport  # noqa: E402
+from safemodel.adapters.torch.decoding import BUILDERS, PARSERS  # noqa: E402
 from safemodel.adapters.torch.into import put  # noqa: E402
+from safemodel.adapters.torch.selecting import cut, selection  # noqa: E402
 from safemodel.errors import (  # noqa: E402
     ArchitectureError,
+    DigestMismatchError,
     StateMismatchError,
     UsageError,
 )
+from tests.adapters.support import Codec, MemoryBundle  # noqa: E402
 
 nn = torch.nn
 
@@ -364,3 +371,212 @@ def test_an_architecture_that_breaks_a_rule_is_refused(architecture: Any) -> Non
     Bundle.manifest.architecture = architecture  # type: ignore[attr-defined]
     with pytest.raises(ArchitectureError):
         adapter.load(Bundle(), into=dict)  # type: ignore[arg-type]
+
+
+class Body(nn.Module):  # type: ignore[misc,name-defined]
+    """A larger model, with the small one in it under a name."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        self.encoder = Net(width)
+        self.norm = nn.BatchNorm1d(2)
+        self.head = nn.Linear(2, 7)
+
+
+@pytest.fixture
+def body(tmp_path: Path) -> tuple[Any, Path]:
+    model = Body()
+    adapters.save(model, tmp_path / "body.safemodel")
+    return model, tmp_path / "body.safemodel"
+
+
+def test_a_prefix_takes_a_part_of_a_larger_model(body: Any) -> None:
+    model, path = body
+    net = Net()
+    assert adapters.load(path, into=net, prefix="encoder.") == LoadReport()
+    assert unchanged(net, snapshot(model.encoder))
+    norm = nn.BatchNorm1d(2)
+    assert adapters.load(path, into=norm, prefix="norm.") == LoadReport()  # versions of parts too
+    state: Any = adapters.load(path, into=dict, prefix="norm.")
+    assert list(state) == list(norm.state_dict())
+    assert dict(state._metadata) == {"": {"version": 2}}
+
+
+def test_a_prefix_is_put_in_front_or_replaced(body: Any, saved: Path) -> None:
+    source, path = body
+    model = Body()
+    before = snapshot(model)
+    assert adapters.load(saved, into=model, prefix={"": "encoder."}) == LoadReport()
+    taken: Any = adapters.load(saved, into=dict)
+    assert unchanged(model.encoder, taken)
+    assert torch.equal(model.head.weight, before["head.weight"])
+
+    renamed = nn.ModuleDict({"backbone": Net(), "head": nn.Linear(2, 7), "norm": nn.BatchNorm1d(2)})
+    report = adapters.load(path, into=renamed, prefix={"": "", "encoder.": "backbone."})
+    assert report == LoadReport()
+    assert unchanged(renamed["backbone"], snapshot(source.encoder))
+    assert unchanged(renamed["head"], snapshot(source.head))
+
+
+def test_only_loads_what_patterns_name(body: Any) -> None:
+    source, path = body
+    model = Body()
+    before = snapshot(model)
+    assert adapters.load(path, into=model, only=["encoder.*", "head.bias"]) == LoadReport()
+    for name, tensor in model.state_dict().items():
+        loaded = name.startswith("encoder.") or name == "head.bias"
+        assert torch.equal(tensor, source.state_dict()[name] if loaded else before[name]), name
+    # A head of another width is no obstacle to what is asked for, and one to what is not left out.
+    model.head = nn.Linear(2, 9)
+    adapters.load(path, into=model, only=["encoder.*", "norm.*"])
+    with pytest.raises(StateMismatchError, match=r"head.weight: expected float32 \[9, 2\]"):
+        adapters.load(path, into=model)
+
+
+def test_prefix_and_only_together(body: Any) -> None:
+    source, path = body
+    net = Net()
+    before = snapshot(net)
+    assert adapters.load(path, into=net, prefix="encoder.", only=["second.*"]) == LoadReport()
+    assert unchanged(net.second, snapshot(source.encoder.second))
+    assert torch.equal(net.first.weight, before["first.weight"])
+    state: Any = adapters.load(path, into=dict, prefix="encoder.", only=["*.bias"])
+    assert list(state) == ["first.bias", "second.bias"]
+
+
+def test_shapes_are_compared_before_a_part_is_loaded(body: Any) -> None:
+    model = Body(5)
+    before = snapshot(model)
+    with pytest.raises(StateMismatchError, match=r"encoder.first.weight: expected float32 \[5, 3"):
+        adapters.load(body[1], into=model, only=["encoder.*"])
+    assert unchanged(model, before)
+    report: Any = adapters.load(body[1], into=model, only=["encoder.*"], strict=False)
+    assert len(report.mismatched) == 3
+    assert unchanged(model.head, {"weight": before["head.weight"], "bias": before["head.bias"]})
+
+
+def test_parts_that_one_side_lacks_are_reported(body: Any) -> None:
+    more = Net(more=True)
+    with pytest.raises(StateMismatchError, match=r"safemodel: missing: third.weight, third.bias$"):
+        adapters.load(body[1], into=more, prefix="encoder.")
+    assert adapters.load(body[1], into=more, prefix="encoder.", only=["[fs]*"]) == LoadReport()
+    model = Body()
+    del model.encoder.second
+    with pytest.raises(
+        StateMismatchError, match=r"safemodel: unexpected: encoder.second.weight, enc"
+    ):
+        adapters.load(body[1], into=model, only=["encoder.*"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "near"),
+    [
+        ({"prefix": "encodr."}, "prefix='encodr.' names no entry of the archive", "encoder"),
+        ({"only": ["encodr.*"]}, r"only='encodr.\*' names no entry of the Body", "encoder"),
+        ({"only": ["head.*", "heed.bias"]}, "only='heed.bias' names no entry", "head.bias"),
+        ({"prefix": {"norm.": "head."}, "only": ["head.bias2"]}, "only=", "head.bias"),
+        ({"prefix": "zzz"}, "prefix=", "encoder, head, norm"),
+    ],
+)
+def test_a_name_that_is_nowhere_is_refused(body: Any, options: Any, words: str, near: str) -> None:
+    model = Body()
+    before = snapshot(model)
+    for strict in (True, False):
+        with pytest.raises(StateMismatchError, match=words) as caught:
+            adapters.load(body[1], into=model, strict=strict, **options)
+        assert near in (caught.value.hint or "")
+    assert unchanged(model, before)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"only": "encoder.*"}, {"only": []}, {"only": [1]}, {"prefix": 1}, {"prefix": {}},
+        {"prefix": {"a": 1}}, {"prefix": ["encoder."]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_option_that_is_none_is_refused(body: Any, options: Any) -> None:
+    with pytest.raises(UsageError):
+        adapters.load(body[1], into=Body(), **options)
+
+
+def test_parts_are_of_modules_alone(body: Any, tmp_path: Path) -> None:
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    adapters.save(optimizer, tmp_path / "o.safemodel")
+    with pytest.raises(UsageError, match="for modules"):
+        adapters.load(tmp_path / "o.safemodel", into=optimizer, only=["state.*"])
+    adapters.save([model.weight], tmp_path / "list.safemodel")
+    with pytest.raises(StateMismatchError, match="from a dictionary"):
+        adapters.load(tmp_path / "list.safemodel", into=model, prefix="a.")
+    adapters.save(model.state_dict(), tmp_path / "d.safemodel")
+    with pytest.raises(UsageError, match="need into="):
+        adapters.load(tmp_path / "d.safemodel", prefix="a.")
+    np = pytest.importorskip("numpy")
+    adapters.save({"a": np.ones(3)}, tmp_path / "n.safemodel")
+    with pytest.raises(UsageError, match="only= makes no sense"):
+        adapters.load(tmp_path / "n.safemodel", only=["a"])
+    with pytest.raises(StateMismatchError, match=r"two entries of the archive the name"):
+        adapters.load(body[1], into=model, prefix={"encoder.first.": "", "head.": ""})
+
+
+def test_only_the_tensors_of_the_part_are_read(tmp_path: Path) -> None:
+    model = nn.ModuleDict({"big": nn.Linear(1024, 1024), "head": nn.Linear(1024, 512)})
+    path = tmp_path / "m.safemodel"
+    adapters.save(model, path)
+    data = bytearray(path.read_bytes())
+    stored = model["big"].weight.detach().numpy().tobytes()
+    at = data.index(stored[:64]) + 2 * 2**20  # in a chunk that the head does not touch
+    data[at] ^= 1
+    path.write_bytes(data)
+    fresh = nn.Linear(1024, 512)
+    assert adapters.load(path, into=fresh, prefix="head.") == LoadReport()
+    assert torch.equal(fresh.weight, model["head"].weight)
+    with pytest.raises(DigestMismatchError):
+        adapters.load(path, into=dict, prefix="big.")
+
+
+def test_shared_memory_outlives_a_cut(tmp_path: Path) -> None:
+    base = torch.arange(12.0)
+    state = {"a.x": base[:6], "a.y": base[3:], "b.z": base.reshape(3, 4), "b.n": [1, {"k": base}]}
+    adapters.save(state, tmp_path / "s.safemodel")
+    part: Any = adapters.load(tmp_path / "s.safemodel", into=dict, prefix={"b.": "", "a.": "q."})
+    assert sorted(part) == ["n", "q.x", "q.y", "z"]
+    part["z"][0, 3] = 99
+    assert part["q.x"][3] == part["q.y"][0] == part["n"][1]["k"][3] == 99
+    one: Any = adapters.load(tmp_path / "s.safemodel", into=dict, only=["b.n"])
+    assert torch.equal(one["b.n"][1]["k"], base)
+
+
+NAMES = st.lists(st.text("ab.*", min_size=1, max_size=5), min_size=1, max_size=6, unique=True)
+
+
+@given(
+    names=NAMES,
+    prefix=st.text("ab.", max_size=2),
+    new=st.text("ab.", max_size=2),
+    only=st.none() | st.lists(st.text("ab.*?", min_size=1, max_size=4), min_size=1, max_size=2),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_cut_is_what_the_rules_say(
+    names: list[str], prefix: str, new: str, only: list[str] | None
+) -> None:
+    state = {name: [float(index)] for index, name in enumerate(names)}
+    graph: Any = adapter.save(state).architecture
+    before = copy.deepcopy(graph)
+    chosen = selection({prefix: new}, only)
+    assert chosen is not None
+    expected = {
+        new + name[len(prefix) :]: value
+        for name, value in state.items()
+        if name.startswith(prefix)
+        and (only is None or any(fnmatchcase(new + name[len(prefix) :], p) for p in only))
+    }
+    try:
+        smaller = cut(graph["graph"], chosen)
+    except StateMismatchError:
+        assert not expected
+    else:
+        assert Codec({}, {}, BUILDERS, PARSERS).load(smaller, MemoryBundle(())) == expected
+    assert graph == before

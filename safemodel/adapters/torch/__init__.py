@@ -10,7 +10,8 @@ spec/object-graph.md, "PyTorch kinds".
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy
@@ -20,7 +21,7 @@ from safemodel.adapters.graph_decode import decode
 from safemodel.adapters.graph_encode import encode
 from safemodel.adapters.protocol import Saved
 from safemodel.adapters.torch import into as into_state
-from safemodel.adapters.torch import tables
+from safemodel.adapters.torch import selecting, tables
 from safemodel.adapters.torch.decoding import BUILDERS, PARSERS, storage_of, typed
 from safemodel.adapters.torch.encoding import HANDLERS, INLINES
 from safemodel.errors import ArchitectureError, UsageError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 NAME: Final = "torch"
 VERSION: Final = 1
 FRAMEWORK: Final = "torch"
+LOAD_OPTIONS: Final = frozenset({"prefix", "only"})
 
 # How stored items look as a tensor; the reverse of tables.DTYPES, where that has one answer.
 _VIEWS: Final = {
@@ -69,11 +71,14 @@ def load(
     device: object | None = None,
     allow: Sequence[str] = (),
     strict: bool = True,
+    prefix: str | Mapping[str, str] | None = None,
+    only: Sequence[str] | None = None,
 ) -> object:
     """Rebuild the state; or put it into a module, an optimizer or a scheduler.
 
     `into=dict` gives the bare state dict of a module or optimizer that was saved. Tensors are
-    views of the verified bytes, on the CPU unless `device` says otherwise.
+    views of the verified bytes, on the CPU unless `device` says otherwise. `prefix` and `only`
+    choose entries of a module's state (`selecting.Selection`); other tensors are not read.
 
     Raises:
         ArchitectureError: it must not be built, or is the state of an object that has to be given.
@@ -90,10 +95,29 @@ def load(
     context = {"device": None if device is None else _device(device)}
     if target is not None and device is not None:
         raise UsageError("device= with into=: the state goes where the object is")
-    bundle.load_weights()
+    chosen = selecting.selection(prefix, only)
     graph = bundle.manifest.architecture["graph"]  # type: ignore[index,call-overload]  # checked
-    state = decode(graph, bundle, builders=BUILDERS, parsers=PARSERS, context=context)
-    return state if target is None else into_state.put(state, target, strict=strict)
+    if chosen is None:
+        bundle.load_weights()
+    else:
+        if target is not None:
+            into_state.check_selection(target, chosen)
+        elif into is None:
+            raise UsageError("prefix= and only= need into=, a module of yours, or dict")
+        graph = selecting.cut(graph, chosen)
+    state = decode(
+        graph,
+        bundle,
+        builders=BUILDERS,
+        parsers=PARSERS,
+        context=context,
+        partial=chosen is not None,
+    )
+    if target is not None:
+        return into_state.put(state, target, strict=strict, chosen=chosen)
+    if chosen is not None and hasattr(state, "_metadata"):
+        state._metadata = OrderedDict(selecting.rename_metadata(state._metadata, chosen))
+    return state
 
 
 def _device(device: object) -> torch.device:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch.nn.parameter import is_lazy
 
 from safemodel.adapters.protocol import LoadReport, Mismatch
-from safemodel.adapters.torch import tables
+from safemodel.adapters.torch import selecting, tables
 from safemodel.errors import ArchitectureError, StateMismatchError, UsageError
+
+if TYPE_CHECKING:
+    from safemodel.adapters.torch.selecting import Selection
 
 KINDS: Final[Mapping[str, type]] = {
     "module": torch.nn.Module,
@@ -65,8 +68,20 @@ def check_target(into: object, saved: str | None) -> object:
     return into
 
 
-def put(state: object, into: Any, *, strict: bool) -> LoadReport:
-    """Replace the state of `into`, all of it or (not strict) what fits.
+def check_selection(into: Any, chosen: Selection) -> None:
+    """Check that parts of a state can be put into an object, and that it has what is asked for.
+
+    Raises:
+        UsageError: not a module.
+        StateMismatchError: a pattern of `only=` names no entry of it.
+    """
+    if not isinstance(into, torch.nn.Module):
+        raise UsageError(f"prefix= and only= are for modules, not for a {tables.kind_name(into)}")
+    chosen.check_names(into.state_dict(), f"the {type(into).__name__}")
+
+
+def put(state: object, into: Any, *, strict: bool, chosen: Selection | None = None) -> LoadReport:
+    """Replace the state of `into`, all of it, what is `chosen`, or (not strict) what fits.
 
     Raises:
         StateMismatchError: it does not fit, and `into` is unchanged; or it fits, and a method or
@@ -75,7 +90,7 @@ def put(state: object, into: Any, *, strict: bool) -> LoadReport:
     if not isinstance(state, dict):
         raise ArchitectureError("the state of an object must be a dictionary")
     if isinstance(into, torch.nn.Module):
-        report, fitting = _compare_modules(state, into)
+        report, fitting = _compare_modules(state, into, chosen)
     elif isinstance(into, torch.optim.Optimizer):
         report, fitting = _compare_optimizers(state, into)
     else:
@@ -129,14 +144,21 @@ class _Findings:
         self.mismatched.append(Mismatch(name, expected, found))
 
 
-def _compare_modules(state: dict[Any, Any], module: Any) -> tuple[LoadReport, dict[Any, Any]]:
+def _compare_modules(
+    state: dict[Any, Any], module: Any, chosen: Selection | None
+) -> tuple[LoadReport, dict[Any, Any]]:
     findings = _Findings()
     own = module.state_dict()
     fitting: Any = OrderedDict()
     if hasattr(state, "_metadata"):
-        fitting._metadata = _fitting_metadata(state._metadata, getattr(own, "_metadata", {}))
+        metadata: Any = state._metadata
+        if chosen is not None:
+            metadata = selecting.rename_metadata(metadata, chosen)
+        fitting._metadata = _fitting_metadata(metadata, getattr(own, "_metadata", {}))
     # What becomes a parameter itself must be one that optimizers can write to.
     taken = {name for name, _ in _parameters(module)} if _is_empty(own) else set()
+    if chosen is not None:
+        own = {key: value for key, value in own.items() if chosen.wanted(key)}
     for key in findings.compare_keys(own, state):
         expected, found = own[key], state[key]
         fits = is_lazy(expected) or _describe(expected) == _describe(found)

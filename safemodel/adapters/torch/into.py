@@ -87,23 +87,39 @@ def put(state: object, into: Any, *, strict: bool, chosen: Selection | None = No
         StateMismatchError: it does not fit, and `into` is unchanged; or it fits, and a method or
             hook of `into` itself raises: then `into` may be changed in part, as the hint says.
     """
-    if not isinstance(state, dict):
-        raise ArchitectureError("the state of an object must be a dictionary")
-    if isinstance(into, torch.nn.Module):
-        report, fitting = _compare_modules(state, into, chosen)
-    elif isinstance(into, torch.optim.Optimizer):
-        report, fitting = _compare_optimizers(state, into)
-    else:
-        report, fitting = _compare_plain(state, into.state_dict())
+    report, fitting = compare(state, into, chosen)
     if strict and not report.complete:
         raise StateMismatchError(
             str(report), hint="pass strict=False to load what fits and get a report of the rest"
         )
-    _load(fitting, into)
+    take(fitting, into)
     return report
 
 
-def _load(state: dict[Any, Any], into: Any) -> None:
+def compare(
+    state: object, into: Any, chosen: Selection | None = None
+) -> tuple[LoadReport, dict[Any, Any]]:
+    """Compare state with that of an object, which stays as it is: a report, and what fits.
+
+    Raises:
+        ArchitectureError: no dictionary.
+        StateMismatchError: nothing of it can fit.
+    """
+    if not isinstance(state, dict):
+        raise ArchitectureError("the state of an object must be a dictionary")
+    if isinstance(into, torch.nn.Module):
+        return _compare_modules(state, into, chosen)
+    if isinstance(into, torch.optim.Optimizer):
+        return _compare_optimizers(state, into)
+    return _compare_plain(state, into.state_dict())
+
+
+def take(state: dict[Any, Any], into: Any) -> None:
+    """Put state that `compare` found to fit into an object.
+
+    Raises:
+        StateMismatchError: code of the object itself raises; it may be changed in part.
+    """
     try:
         if isinstance(into, torch.nn.Module):
             # Parameters without memory take the loaded ones for their own.

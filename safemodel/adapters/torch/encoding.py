@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from safemodel.adapters import arrays, plain, random_state
+from safemodel.adapters import arrays, plain, random_state, tensors
 from safemodel.adapters.graph_encode import Encoder, Handler, Inline, Node, join
 from safemodel.adapters.memory import Part
 from safemodel.adapters.torch import tables
@@ -98,21 +98,14 @@ def _on_cpu(tensor: Any, encoder: Encoder) -> Any:
 
 
 def _part(tensor: Any, path: str, node: Node, name: str) -> Part:
-    _, stored, unit = tables.DTYPES[name]
-    size = tensor.element_size()
-    return Part(
-        name=path,
-        node=node,
+    return tensors.part(
+        name,
+        node,
+        path=path,
         address=tensor.data_ptr(),
         shape=tuple(tensor.shape),
-        strides=tuple([step * size for step in tensor.stride()]),
-        itemsize=size,
-        dtype=stored,
-        unit=unit,
-        alignment=size,
-        quantum=size,
+        strides=tuple(tensor.stride()),
         memory=_TensorMemory(tensor),
-        logical=True,
     )
 
 

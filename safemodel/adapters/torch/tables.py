@@ -5,12 +5,12 @@ No name from a file is looked up in a module. Implements spec/object-graph.md, "
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
+from safemodel.adapters import tensors
 from safemodel.adapters.memory import dense_axes
 from safemodel.errors import ArchitectureError
 
@@ -30,35 +30,7 @@ def _known(rows: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, Stored]
 
 
 # name -> (dtype, type of the stored items, shape of the items that make one element)
-DTYPES: Final[Mapping[str, Stored]] = _known(
-    {
-        "bool": ("BOOL", ()),
-        "uint8": ("U8", ()),
-        "int8": ("I8", ()),
-        "uint16": ("U16", ()),
-        "int16": ("I16", ()),
-        "uint32": ("U32", ()),
-        "int32": ("I32", ()),
-        "uint64": ("U64", ()),
-        "int64": ("I64", ()),
-        "float16": ("F16", ()),
-        "bfloat16": ("BF16", ()),
-        "float32": ("F32", ()),
-        "float64": ("F64", ()),
-        "complex32": ("F16", (2,)),
-        "complex64": ("C64", ()),
-        "complex128": ("F64", (2,)),
-        "float8_e4m3fn": ("F8_E4M3", ()),
-        "float8_e5m2": ("F8_E5M2", ()),
-        "float8_e8m0fnu": ("F8_E8M0", ()),
-        "float8_e4m3fnuz": ("F8_E4M3FNUZ", ()),
-        "float8_e5m2fnuz": ("F8_E5M2FNUZ", ()),
-        "float4_e2m1fn_x2": ("U8", ()),
-        **{f"{sign}int{bits}": ("U8", ()) for sign in ("", "u") for bits in range(1, 8)},
-        **{f"bits{form}": ("U8", ()) for form in ("1x8", "2x4", "4x2", "8")},
-        "bits16": ("U16", ()),
-    }
-)
+DTYPES: Final[Mapping[str, Stored]] = _known(tensors.STORED)
 DTYPE_NAMES: Final = {dtype: name for name, (dtype, _, _) in DTYPES.items()}
 
 # Every dtype as a plain one of its size, for moving bytes.
@@ -72,37 +44,24 @@ CARRIERS: Final = {
 
 # name -> (dtype, that of its representation, range of zero points)
 QUANTIZED: Final[Mapping[str, tuple[torch.dtype, torch.dtype, int, int]]] = {
-    "qint8": (torch.qint8, torch.int8, -128, 127),
-    "quint8": (torch.quint8, torch.uint8, 0, 255),
-    "qint32": (torch.qint32, torch.int32, -(2**31), 2**31 - 1),
+    name: (getattr(torch, name), getattr(torch, representation), low, high)
+    for name, (representation, low, high) in tensors.QUANTIZED.items()
 }
 QUANTIZED_NAMES: Final = {dtype: name for name, (dtype, *_) in QUANTIZED.items()}
 
 LAYOUTS: Final[Mapping[str, torch.layout]] = {
-    "strided": torch.strided,
-    "sparse_coo": torch.sparse_coo,
-    "sparse_csr": torch.sparse_csr,
-    "sparse_csc": torch.sparse_csc,
-    "sparse_bsr": torch.sparse_bsr,
-    "sparse_bsc": torch.sparse_bsc,
+    name: getattr(torch, name) for name in tensors.LAYOUTS
 }
 LAYOUT_NAMES: Final = {layout: name for name, layout in LAYOUTS.items()}
 
 MEMORY_FORMATS: Final[Mapping[str, torch.memory_format]] = {
-    "contiguous_format": torch.contiguous_format,
-    "channels_last": torch.channels_last,
-    "channels_last_3d": torch.channels_last_3d,
-    "preserve_format": torch.preserve_format,
+    name: getattr(torch, name) for name in tensors.MEMORY_FORMATS
 }
-
-_DEVICE: Final = re.compile(r"(?:cpu|cuda|hip|hpu|ipu|mps|mtia|xla|xpu|meta)(?::[0-9]{1,4})?")
 
 
 def device(value: JsonValue) -> torch.device:
     """A device by its name; it need not exist on this machine."""
-    if type(value) is not str or not _DEVICE.fullmatch(value):
-        raise ArchitectureError(f"not a device: {value!r:.60}")
-    return torch.device(value)
+    return torch.device(tensors.check_device(value))
 
 
 def dtype(value: JsonValue) -> Stored:

@@ -80,6 +80,7 @@ def train(case: Case, module: Any, size: int | None = None) -> None:
     """One step of gradient descent, in place."""
     parameters = [value for value in module.parameters() if value.requires_grad]
     optimizer = torch.optim.SGD(parameters, 0.05, momentum=0.9)
+    optimizer.zero_grad()
     loss(case, run(case, module, size)).backward()
     optimizer.step()
 

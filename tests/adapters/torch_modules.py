@@ -7,6 +7,8 @@ follows from seeds, so that a fresh interpreter makes the same.
 
 from __future__ import annotations
 
+import importlib.util
+
 from . import torch_modules_parts, torch_modules_sequence, torch_modules_vision
 from .torch_case import Case
 
@@ -15,6 +17,10 @@ MODULES: dict[str, dict[str, Case]] = {
     "sequence": torch_modules_sequence.CASES,
     "parts": torch_modules_parts.CASES,
 }
+if importlib.util.find_spec("transformers") is not None:
+    from . import torch_modules_hub
+
+    MODULES["hub"] = torch_modules_hub.CASES
 
 
 def every() -> dict[str, Case]:

@@ -158,8 +158,8 @@ CASES = {
     ),
     "squeeze_excite": Case(SqueezeExcite, images(), ROWS),
     "vae": Case(Variational, images(1), ROWS),
-    "vit": Case(PatchViT, images(), ROWS),
-    "convnext": Case(ConvNeXt, images(4), ROWS),
+    "patches": Case(PatchViT, images(), ROWS),
+    "depthwise": Case(ConvNeXt, images(4), ROWS),
     "detector": Case(Detector, images(), ROWS),
     "conv1d": Case(
         lambda: nn.Sequential(nn.Conv1d(2, 4, 3, dilation=2), nn.ELU(), nn.AdaptiveMaxPool1d(3)),

@@ -17,6 +17,9 @@ __all__ = [
     "load",
     "load_architecture",
     "load_weights",
+    "save_checkpoint",
+    "load_checkpoint",
+    "latest_checkpoint",
     "OnnxFile",
     "onnx_session",
     "open",
@@ -25,6 +28,7 @@ __all__ = [
     "sign",
     "scan",
     "convert",
+    "export",
     "guard",
     "pack",
     "unpack",
@@ -33,6 +37,7 @@ __all__ = [
     "TrustedKeys",
     "UNSIGNED",
     "LoadReport",
+    "CheckpointReport",
     "Report",
     "Severity",
     "errors",
@@ -48,6 +53,10 @@ if TYPE_CHECKING:
     from safemodel.adapters import save as save
     from safemodel.adapters.apart import load_architecture as load_architecture
     from safemodel.adapters.apart import load_weights as load_weights
+    from safemodel.adapters.checkpoints import CheckpointReport as CheckpointReport
+    from safemodel.adapters.checkpoints import latest_checkpoint as latest_checkpoint
+    from safemodel.adapters.checkpoints import load_checkpoint as load_checkpoint
+    from safemodel.adapters.checkpoints import save_checkpoint as save_checkpoint
     from safemodel.adapters.onnx.files import OnnxFile as OnnxFile
     from safemodel.adapters.onnx.session import onnx_session as onnx_session
     from safemodel.adapters.protocol import LoadReport as LoadReport
@@ -58,6 +67,7 @@ if TYPE_CHECKING:
     from safemodel.bundle import unpack as unpack
     from safemodel.bundle import verify as verify
     from safemodel.convert import convert as convert
+    from safemodel.export import export as export
     from safemodel.report.model import Report as Report
     from safemodel.report.model import Severity as Severity
     from safemodel.scan import scan as scan
@@ -72,6 +82,10 @@ _WHERE = {
     "load": ("safemodel.adapters", "load"),
     "load_architecture": ("safemodel.adapters.apart", "load_architecture"),
     "load_weights": ("safemodel.adapters.apart", "load_weights"),
+    "save_checkpoint": ("safemodel.adapters.checkpoints", "save_checkpoint"),
+    "load_checkpoint": ("safemodel.adapters.checkpoints", "load_checkpoint"),
+    "latest_checkpoint": ("safemodel.adapters.checkpoints", "latest_checkpoint"),
+    "CheckpointReport": ("safemodel.adapters.checkpoints", "CheckpointReport"),
     "OnnxFile": ("safemodel.adapters.onnx.files", "OnnxFile"),
     "onnx_session": ("safemodel.adapters.onnx.session", "onnx_session"),
     "LoadReport": ("safemodel.adapters.protocol", "LoadReport"),
@@ -91,6 +105,7 @@ _WHERE = {
     "guard": ("safemodel.guard", ""),
     "scan": ("safemodel.scan", ""),
     "convert": ("safemodel.convert", ""),
+    "export": ("safemodel.export", ""),
 }
 
 

@@ -52,6 +52,7 @@ _ADAPTERS: Final[Mapping[str, _Entry]] = {
     "onnx": _Entry("safemodel.adapters.onnx", "onnx", ("numpy", "onnx")),
     "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),
     "torch": _Entry("safemodel.adapters.torch", "torch", ("numpy", "torch")),
+    "torch_checkpoint": _Entry("safemodel.adapters.torch.checkpoint", "torch", ("numpy", "torch")),
 }
 
 # The root package of a class says which adapter. Mixed containers go to the first that is met in
@@ -138,7 +139,7 @@ def save(
     if not weights:
         obj = unfitted(obj)
     name = _choose(obj)
-    adapter = _import(name)
+    adapter = import_adapter(name)
     saved = adapter.save(obj)
     if onnx_inputs is not None:
         from safemodel.adapters.onnx import both
@@ -242,7 +243,7 @@ def load(
                     f"made by the adapter {recorded.name!r}, which this version does not have",
                     hint="update safemodel",
                 )
-            adapter = _import(recorded.name)
+            adapter = import_adapter(recorded.name)
             if not 1 <= recorded.version <= adapter.VERSION:
                 raise UnsupportedError(
                     f"made by version {recorded.version} of the adapter {recorded.name}; "
@@ -273,7 +274,12 @@ def _own_form(bundle: VerifiedBundle) -> VerifiedBundle:
     return both.own_form(bundle)
 
 
-def _import(name: str) -> AdapterModule:
+def import_adapter(name: str) -> AdapterModule:
+    """The module of an adapter of the table.
+
+    Raises:
+        MissingLibraryError: its framework is not installed.
+    """
     entry = _ADAPTERS[name]
     try:
         module: AdapterModule = importlib.import_module(entry.module)
@@ -292,7 +298,7 @@ def unfitted(model: object) -> object:
     Raises:
         UsageError: there is no such thing for what its adapter saves.
     """
-    adapter = _import(_choose(model))
+    adapter = import_adapter(_choose(model))
     make: Callable[[object], object] | None = getattr(adapter, "unfitted", None)
     if make is None:
         raise UsageError(

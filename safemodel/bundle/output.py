@@ -70,6 +70,7 @@ def replaced_file(path: str, *, overwrite: bool = True, beside: str | None = Non
         descriptor = os.open(temporary, _CREATE, 0o666)
     try:
         with failing(path):
+            _lock(descriptor)
             try:
                 yield descriptor
                 if mode is not None and hasattr(os, "fchmod"):
@@ -161,8 +162,49 @@ def _temporary_name(target: str, beside: str | None = None) -> str:
         other = os.path.dirname(os.path.realpath(beside))
         if os.stat(other).st_dev == os.stat(folder).st_dev and os.access(other, os.W_OK):
             folder = other
-    shown = name.encode("ascii", "ignore").decode("ascii")[:100]  # short in every encoding
-    return os.path.join(folder, f".{shown}.{os.urandom(8).hex()}.partial")
+    return os.path.join(folder, partial_name(name))
+
+
+def partial_name(name: str) -> str:
+    """A new name for what is not yet, or no longer, the whole of `name`."""
+    return f".{shown_name(name)}.{os.urandom(8).hex()}.partial"
+
+
+def shown_name(name: str) -> str:
+    """The part of a name that its partial files carry: short in every encoding."""
+    return name.encode("ascii", "ignore").decode("ascii")[:100]
+
+
+def is_abandoned(path: str) -> bool:
+    """Whether nobody writes to a partial file or folder: whoever does holds a lock on it.
+
+    Where there are no locks the answer is no.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows, which deletes no file that is open
+        return os.name == "nt"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _lock(descriptor: int) -> None:
+    """Say that this process writes here. The lock ends with the descriptor, or the process."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _move(temporary: str, target: str, overwrite: bool) -> None:

@@ -185,7 +185,7 @@ def test_saving_without_the_library_says_so_too(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delitem(sys.modules, "safemodel.adapters.numpy", raising=False)
     monkeypatch.setitem(sys.modules, "numpy", None)
     with pytest.raises(MissingLibraryError):
-        adapters._import("numpy")
+        adapters.import_adapter("numpy")
 
 
 def test_a_member_is_not_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

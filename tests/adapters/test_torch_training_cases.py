@@ -1,6 +1,7 @@
 """Training of every sort goes on in a fresh interpreter bit for bit as if it had never stopped.
 
-Kept as one archive of nested state, and as an archive for each object; a child does all cases.
+Kept as one archive of nested state, as an archive for each object, and as a checkpoint; a child
+does all cases.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import safemodel as sm  # noqa: E402
 from .torch_training_cases import TRAININGS, begun, following  # noqa: E402
 
 CHILD = Path(__file__).with_name("torch_training_fresh.py")
-WAYS = ("state", "parts")
+WAYS = ("state", "parts", "checkpoint")
 
 
 def _keep(training: Any, folder: Path) -> None:
@@ -30,6 +31,13 @@ def _keep(training: Any, folder: Path) -> None:
     sm.save(training.rest(), folder / "rest.safemodel", signer=None)
     for name, part in training.parts().items():
         sm.save(part, folder / f"{name}.safemodel", signer=None)
+    sm.save_checkpoint(
+        folder / "state.checkpoint",
+        **training.arguments(),
+        step=training.extra["step"],
+        extra=training.extra,
+        signer=None,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,6 @@ class Training:
 
     def restore_rest(self, rest: dict[str, Any]) -> None:
         self.data, self.extra = rest["data"], rest["extra"]
-        torch.set_rng_state(rest["random"]["torch"])
-        np.random.set_state(rest["random"]["numpy"])
-        random.setstate(rest["random"]["python"])
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take all of the state over."""
@@ -107,6 +104,27 @@ class Training:
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
         self.restore_rest(state)
+        self.restore_random(state["random"])
+
+    def restore_random(self, state: dict[str, Any]) -> None:
+        torch.set_rng_state(state["torch"])
+        np.random.set_state(state["numpy"])
+        random.setstate(state["python"])
+
+    def arguments(self) -> dict[str, Any]:
+        """What `save_checkpoint` and `load_checkpoint` take."""
+        found: dict[str, Any] = {"generators": {"data": self.data}}
+        for name, part in self.parts().items():
+            found.setdefault(_argument(part), {})[name] = part
+        return found
+
+
+def _argument(part: Any) -> str:
+    if isinstance(part, nn.Module):
+        return "model"
+    if isinstance(part, torch.optim.Optimizer):
+        return "optimizer"
+    return "scaler" if isinstance(part, torch.amp.GradScaler) else "scheduler"
 
 
 class Scaled(Training):

@@ -33,9 +33,24 @@ def from_parts(training: Any, folder: Path) -> None:
         if not report.complete:
             raise ValueError(f"{name}: {report}")
     training.restore_rest(state)
+    training.restore_random(state["random"])
 
 
-WAYS = {"state": from_state, "parts": from_parts}
+def from_checkpoint(training: Any, folder: Path) -> None:
+    """From a checkpoint: what was kept beside the objects says how to make them."""
+    import safemodel as sm
+
+    path = folder / "state.checkpoint"
+    kept = sm.load_checkpoint(path, rng=False, trust=sm.UNSIGNED)
+    rest = {"data": training.data, "extra": kept.extra}
+    training.prepare(rest)
+    report = sm.load_checkpoint(path, **training.arguments(), trust=sm.UNSIGNED)
+    if not report.complete or report.left or report.step != kept.extra["step"]:
+        raise ValueError(str(report))
+    training.restore_rest(rest)
+
+
+WAYS = {"state": from_state, "parts": from_parts, "checkpoint": from_checkpoint}
 
 
 def main(folder: Path) -> None:

@@ -218,6 +218,30 @@ class VerifiedBundle:
         buffer = self._bytes(member, info, start * row, stop * row, into)
         return Tensor(name, info.dtype, (stop - start, *info.shape[1:]), buffer)
 
+    def pieces(self, name: str, buffer: memoryview) -> Iterator[memoryview]:
+        """The bytes of a tensor in order, verified, in pieces as large as `buffer` allows.
+
+        Each piece lies at the start of `buffer`, or in the memory of `load_weights` or the map if
+        the tensor is there already; it is good until the next one is asked for. Pieces end where
+        chunks do, so that no chunk is verified twice.
+
+        Raises:
+            MissingMemberError: there is no tensor of this name.
+            UsageError: `buffer` is shorter than a chunk.
+            DigestMismatchError: a chunk differs from its digest.
+        """
+        member, info = self._find(name)
+        chunk = self.manifest.chunk_size
+        if len(buffer) < chunk:
+            raise UsageError(f"a buffer of {len(buffer)} bytes for chunks of {chunk}")
+        step = len(buffer) // chunk * chunk
+        base = self.headers[member].data_start + info.begin
+        start = 0
+        while start < info.nbytes:
+            stop = min(info.nbytes, ((base + start) // step + 1) * step - base)
+            yield self._bytes(member, info, start, stop, buffer)
+            start = stop
+
     def _find(self, name: str) -> tuple[str, TensorInfo]:
         if self._closed:
             raise UsageError("the bundle is closed", path=self.path)

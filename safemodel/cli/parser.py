@@ -20,6 +20,7 @@ VERBS: Final = {
     "inspect": "show what a bundle holds and who signed it",
     "scan": "say what a file would do if something loaded it",
     "convert": "turn a pickle or joblib file into an archive, without unpickling it",
+    "export": "write what a bundle holds as a file of another format",
     "explain": "say what a rule is about, or what the pickles in a file would do",
     "guard": "run a program that can't unpickle what is not known to be harmless",
     "pack": "turn a bundle folder into an archive",

@@ -116,14 +116,23 @@ def plan(members: Sequence[tuple[str, int]]) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def local_header(name: str, size: int, crc32: int, header_offset: int) -> bytes:
-    """Return the bytes before the data of a member whose header lies at `header_offset`."""
+def local_header(
+    name: str, size: int, crc32: int, header_offset: int, *, alignment: int | None = None
+) -> bytes:
+    """Return the bytes before the data of a member whose header lies at `header_offset`.
+
+    In a bundle weights start at a multiple of 4096, the rest where it comes; in archives of
+    another kind, which have no canonical form, at a multiple of `alignment`.
+    """
     stored_name = name.encode("ascii")
     extra, stored_size = b"", size
     if size >= _MAX32:
         extra, stored_size = struct.pack("<2H2Q", _ZIP64_ID, 16, size, size), _MAX32
-    if is_weights_name(name):
-        extra += _alignment_extra(header_offset + _LOCAL.size + len(stored_name) + len(extra))
+    if alignment is None and is_weights_name(name):
+        alignment = limits.MEMBER_ALIGNMENT
+    if alignment is not None:
+        start = header_offset + _LOCAL.size + len(stored_name) + len(extra)
+        extra += _alignment_extra(start, alignment)
     fixed = _LOCAL.pack(
         _LOCAL_SIGNATURE,
         _VERSION_ZIP64 if size >= _MAX32 else _VERSION,
@@ -184,14 +193,14 @@ def parse_tail(data: Buffer, file_size: int) -> tuple[Entry, ...]:
     return entries
 
 
-def _alignment_extra(data_offset: int) -> bytes:
-    """Return the extra field that moves `data_offset` to the next multiple of 4096."""
-    length = -data_offset % limits.MEMBER_ALIGNMENT
+def _alignment_extra(data_offset: int, alignment: int) -> bytes:
+    """Return the extra field that moves `data_offset` to the next multiple of `alignment`."""
+    length = -data_offset % alignment
     if length == 0:
         return b""
     if length < _ALIGNMENT_MINIMUM:
-        length += limits.MEMBER_ALIGNMENT
-    field = struct.pack("<3H", _ALIGNMENT_ID, length - 4, limits.MEMBER_ALIGNMENT)
+        length += alignment
+    field = struct.pack("<3H", _ALIGNMENT_ID, length - 4, alignment)
     return field.ljust(length, b"\0")
 
 

@@ -58,3 +58,10 @@ def test_demo_empties_no_folder_of_others(tmp_path) -> None:
     done = subprocess.run([sys.executable, script, str(tmp_path)], capture_output=True)
     assert done.returncode == 1
     assert (tmp_path / "mine").exists()
+
+
+def test_transfer_learning(tmp_path) -> None:
+    pytest.importorskip("torch")
+    out = run("transfer_learning.py", tmp_path)
+    assert out.count(": all entries loaded") == 2
+    assert "with a new head: 9" in out

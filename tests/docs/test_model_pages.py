@@ -15,7 +15,7 @@ from tests.docs.test_scan_pages import DOCS, blocks, commands
 
 pytest.importorskip("sklearn")
 
-NEEDED = {"continue-training": ("xgboost",)}
+NEEDED = {"continue-training": ("xgboost",), "pytorch": ("torch",)}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the pages show paths of POSIX")

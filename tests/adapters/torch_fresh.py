@@ -1,8 +1,8 @@
 """A fresh interpreter that makes the modules of a family again and loads their archives.
 
-Arguments: a folder with `NAME.safemodel`, the family, and the form: `state` (into a module of the
-class, made with another seed) or `graph` (without it). Prints a line of JSON for each: what
-the module shows of itself, or what went wrong.
+Arguments: a folder with `NAME.safemodel`, and the family. Each archive is loaded into a module of
+the class, made with another seed. Prints a line of JSON for each: what the module shows of itself,
+or what went wrong.
 """
 
 from __future__ import annotations

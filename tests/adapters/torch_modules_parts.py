@@ -390,8 +390,11 @@ CASES = {
     "complex": Case(ComplexNet, vectors(dtype=torch.complex64), (ROWS,)),
     "buffers": Case(Buffers, vectors(), (ROWS,)),
     "batch_norm": Case(
-        lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, momentum=None), nn.SELU()),
-        vectors(), (ROWS,),
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.SELU()), vectors(), (ROWS,)
+    ),
+    "batch_norm_mean": Case(
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, momentum=None), nn.CELU()),
+        vectors(), no_graph="running means whose weight is a number that is computed",
     ),
     "inputs": Case(
         Inputs,
@@ -448,6 +451,6 @@ CASES = {
         QuantizedBuffers, vectors(), no_graph="quantized tensors"
     ),
     "eight_bit": Case(EightBit, vectors(), (ROWS,)),
-    "sparse_mask": Case(SparseMask, vectors(), other_size=3),
+    "sparse_mask": Case(SparseMask, vectors(), no_graph="an operator of sparse tensors"),
     "strings": Case(Strings, lambda n: (torch.randn(n, 4), "tanh", 2), (ROWS, None, None)),
 }  # fmt: skip

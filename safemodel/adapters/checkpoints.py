@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from safemodel import adapters
-from safemodel.adapters import OWN_KEY, checkpoint_files
+from safemodel.adapters import OWN_KEY, checkpoint_files, checkpoint_writer
+from safemodel.adapters.checkpoint_writer import SavedCheckpoint as SavedCheckpoint
 from safemodel.errors import (
     ArchitectureError,
     MissingFileError,
@@ -34,14 +36,6 @@ if TYPE_CHECKING:
 
 # What `model=`, `optimizer=` and the others take: one object, or several by name.
 Part = object
-
-
-@dataclass(frozen=True, slots=True)
-class SavedCheckpoint:
-    """A checkpoint that was saved: `path` is its file, `digest` its bundle digest."""
-
-    path: Path
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +83,16 @@ def save_checkpoint(
     rng: bool = True,
     extra: object = None,
     keep: int | None = None,
+    asynchronous: bool = False,
     metadata: Mapping[str, object] | Metadata | None = None,
     signer: SigningKey | Sequence[SigningKey] | _OwnKey | None = OWN_KEY,
     digest: str = "blake3",
 ) -> SavedCheckpoint:
     """Save everything that training needs to go on, in one step: wholly or not at all.
+
+    Returns the path of the checkpoint and its bundle digest. With `asynchronous` it returns when
+    all state is copied, and a thread writes the copy: `wait()` of the result waits for it. There is
+    one such save at a time; the next call waits for it too, and raises what went wrong with it.
 
     Args:
         path: the file, which takes the place of one that is there; with `keep`, a folder of them.
@@ -104,6 +103,8 @@ def save_checkpoint(
         rng: save the global random states of Python, NumPy and PyTorch, too.
         extra: whatever else you need: plain values, containers, arrays and tensors.
         keep: how many checkpoints to keep in the folder; older ones are deleted after the save.
+        asynchronous: write in a thread. Takes as much memory as the state, and keeps it for the
+            next save.
         metadata, signer, digest: as of `save`.
 
     Raises:
@@ -114,6 +115,7 @@ def save_checkpoint(
     """
     from safemodel.format import metadata as metadata_format
 
+    checkpoint_writer.settle()
     target = Path(os.fspath(path))
     _check_keep(keep, step)
     saving: Any = adapters.import_adapter(checkpoint_files.ADAPTER)
@@ -124,7 +126,14 @@ def save_checkpoint(
         target = checkpoint_files.place(target, step or 0, checkpoint_files.ENDING)
     signers = adapters.signing_with(signer)
     contents = _contents(saving, saved, checked)
-    return _write(target, contents, signers, digest, keep)
+    if not asynchronous:
+        return checkpoint_writer.write(
+            target, partial(_write, target, contents, signers, digest, keep)
+        )
+    copied = replace(contents, tensors=saving.SNAPSHOT.copy(contents.tensors))
+    return checkpoint_writer.write_later(
+        target, partial(_write, target, copied, signers, digest, keep)
+    )
 
 
 def _arguments(
@@ -163,14 +172,14 @@ def _write(
     signers: Sequence[SigningKey],
     digest: str,
     keep: int | None,
-) -> SavedCheckpoint:
+) -> str:
     from safemodel.bundle.write import write
 
     checkpoint_files.sweep(target.parent, None if keep else target.name)
     written = write(target, contents, signers=signers, digest=digest)
     if keep is not None:
         checkpoint_files.prune(target.parent, keep, target)
-    return SavedCheckpoint(target, written)
+    return written
 
 
 def load_checkpoint(
@@ -213,6 +222,7 @@ def load_checkpoint(
     """
     from safemodel.bundle import open_bundle
 
+    checkpoint_writer.settle()
     given = Path(os.fspath(path))
     found = _find(given)
     with open_bundle(found, trust=trust, name=name, version=version, digest=digest) as bundle:

@@ -16,6 +16,7 @@ from safemodel.adapters.torch import into as into_state
 from safemodel.adapters.torch.checkpoint.loading import States, read_states
 from safemodel.adapters.torch.checkpoint.loading import restore as restore
 from safemodel.adapters.torch.checkpoint.saving import save as save
+from safemodel.adapters.torch.checkpoint.snapshot import Snapshot
 from safemodel.errors import ArchitectureError, UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 NAME: Final = "torch_checkpoint"
 VERSION: Final = 1
 FRAMEWORK: Final = "torch"
+SNAPSHOT: Final = Snapshot()  # for asynchronous saves, of which there is one at a time
 
 
 def load(

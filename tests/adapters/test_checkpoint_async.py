@@ -1,0 +1,137 @@
+"""Checkpoints that a thread writes: the bytes of the moment of the call, and no error gets lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import safemodel as sm
+from safemodel import errors
+from safemodel.bundle import write as bundle_write
+
+torch = pytest.importorskip("torch")
+
+
+def network() -> Any:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(300, 300), torch.nn.Conv2d(3, 5, 3))
+    model.to(memory_format=torch.channels_last)
+    model.register_buffer("view", model[0].weight.detach().T[::2])
+    return model
+
+
+def test_the_bytes_are_those_of_the_moment_of_the_call(tmp_path: Path) -> None:
+    model = network()
+    extra = {"array": np.arange(1000), "tensor": torch.ones(5), "big": torch.ones(3_000_000)}
+    now = sm.save_checkpoint(tmp_path / "now", model=model, extra=extra)
+    later = sm.save_checkpoint(tmp_path / "later", model=model, extra=extra, asynchronous=True)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    extra["array"][:] = 0
+    extra["big"].zero_()
+    torch.rand(3)
+    assert later.wait() == now.digest == later.digest
+    assert later.done
+    assert (tmp_path / "now").stat().st_size == (tmp_path / "later").stat().st_size
+
+
+def test_the_memory_of_the_copy_is_used_again() -> None:
+    from safemodel.adapters.torch.checkpoint import saving
+    from safemodel.adapters.torch.checkpoint.snapshot import Snapshot
+
+    tensors = saving.save({"model": network()}).tensors
+    snapshot = Snapshot()
+    pieces = [next(iter(tensor.pieces())) for tensor in snapshot.copy(tensors)]
+    first = [np.frombuffer(piece, np.uint8).ctypes.data for piece in pieces if len(piece)]
+    again = [next(iter(tensor.pieces())) for tensor in snapshot.copy(tensors[1:])]
+    second = [np.frombuffer(piece, np.uint8).ctypes.data for piece in again if len(piece)]
+    assert second[0] == first[0]
+    for tensor, piece in zip(tensors[1:], again, strict=True):
+        assert b"".join(bytes(memoryview(one).cast("B")) for one in tensor.pieces()) == piece
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Writes wait until they are released."""
+    release, entered, write = threading.Event(), threading.Event(), bundle_write.write
+
+    def slow(*args: Any, **options: Any) -> str:
+        entered.set()
+        assert release.wait(60)
+        return write(*args, **options)
+
+    monkeypatch.setattr(bundle_write, "write", slow)
+    yield entered, release
+    release.set()
+
+
+def test_a_call_waits_for_the_save_before(held: Any, tmp_path: Path) -> None:
+    entered, release = held
+    model = network()
+    first = sm.save_checkpoint(tmp_path, model=model, step=1, keep=1, asynchronous=True)
+    assert entered.wait(60)
+    assert not first.done
+    assert sm.latest_checkpoint(tmp_path) is None
+    threading.Timer(0.2, release.set).start()
+    assert sm.load_checkpoint(first.path, model=model).step == 1
+    second = sm.save_checkpoint(tmp_path, model=model, step=2, keep=1, asynchronous=True)
+    second.wait()
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000002.safemodel"]
+
+
+def test_an_error_is_raised_by_the_next_call_and_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = network()
+    saved = sm.save_checkpoint(tmp_path / "no" / "c", model=model, asynchronous=True)
+    with pytest.raises(errors.SourceError, match="can't be written"):
+        sm.save_checkpoint(tmp_path / "c", model=model)
+    assert not (tmp_path / "c").exists()
+    assert "was not saved" in caplog.text
+    sm.save_checkpoint(tmp_path / "c", model=model)
+    with pytest.raises(errors.SourceError):
+        saved.wait()
+    sm.save_checkpoint(tmp_path / "no" / "c", model=model, asynchronous=True)
+    with pytest.raises(errors.SourceError):
+        sm.load_checkpoint(tmp_path / "c", model=model)
+    failed = sm.save_checkpoint(tmp_path / "no" / "c", model=model, asynchronous=True)
+    with pytest.raises(errors.SourceError):
+        failed.wait()
+    sm.load_checkpoint(tmp_path / "c", model=model)
+
+
+def test_what_can_not_be_saved_is_refused_by_the_call_itself(tmp_path: Path) -> None:
+    with pytest.raises(errors.UnsavableError, match=r"extra\.f"):
+        sm.save_checkpoint(tmp_path / "c", model=network(), extra={"f": print}, asynchronous=True)
+
+
+END = """
+import sys, torch, safemodel as sm
+model = torch.nn.Linear(2000, 2000)
+sm.save_checkpoint(sys.argv[1], model=model, asynchronous=True, extra=torch.ones(5_000_000))
+"""
+
+
+def test_the_end_of_the_process_waits_for_the_save(tmp_path: Path, config_dir: Path) -> None:
+    for name, complete in (("c", True), ("no/c", False)):
+        done = subprocess.run(
+            [sys.executable, "-c", END, str(tmp_path / name)],
+            env={**os.environ, "SAFEMODEL_CONFIG": str(config_dir)},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / name).exists() == complete
+        assert ("was not saved" in done.stderr) != complete
+    sm.verify(tmp_path / "c").close()

@@ -46,12 +46,14 @@ class SavedCheckpoint:
         """The bundle digest; waits for it."""
         return self.wait()
 
-    def run(self, work: Callable[[], str]) -> None:
-        """Do the work and note how it ended."""
+    def run(self, work: Callable[[], str], log: bool = False) -> None:
+        """Do the work and note how it ended; `log` an error at once."""
         try:
             self._digest = work()
         except BaseException as error:
             self._error = error
+            if log:
+                _log.error("safemodel: the checkpoint %s was not saved: %s", self.path, error)
         finally:
             self._finished.set()
 
@@ -98,15 +100,9 @@ def write_later(path: Path, work: Callable[[], str]) -> SavedCheckpoint:
     """Do the work of a save in a thread. The one before must be settled."""
     saved = SavedCheckpoint(path)
     thread = threading.Thread(
-        target=_write, args=(saved, work), name="safemodel-checkpoint", daemon=False
+        target=saved.run, args=(work, True), name="safemodel-checkpoint", daemon=False
     )
     with _lock:
         _last[:] = [saved]
     thread.start()
     return saved
-
-
-def _write(saved: SavedCheckpoint, work: Callable[[], str]) -> None:
-    saved.run(work)
-    if saved._error is not None:
-        _log.error("safemodel: the checkpoint %s was not saved: %s", saved.path, saved._error)

@@ -15,13 +15,15 @@ from typing import Any, Final, Literal
 from safemodel import adapters
 from safemodel.adapters import numpy as plain_adapter
 from safemodel.adapters import sklearn as models_adapter
+from safemodel.adapters import tensors
 from safemodel.adapters.needs import is_name, needs_of
 from safemodel.adapters.protocol import Saved
 from safemodel.bundle.contents import Contents, TensorData
 from safemodel.bundle.write import write
+from safemodel.convert import torch_encoding
 from safemodel.convert.lineage import described
 from safemodel.convert.readers import Converted, read
-from safemodel.convert.sources import Source, opened
+from safemodel.convert.sources import Source, opened, streamed
 from safemodel.errors import (
     FindingsError,
     LegacyError,
@@ -187,7 +189,7 @@ def _converted(
         raise
     contents = Contents(
         framework=saved.framework or plain_adapter.FRAMEWORK,
-        adapter=Adapter(name, _ADAPTERS[name].VERSION),
+        adapter=Adapter(name, _VERSIONS[name]),
         libraries=saved.libraries,
         architecture=saved.architecture,
         metadata=described(options.metadata, file, report),
@@ -223,7 +225,8 @@ def _watched(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, .
 
     def watched(tensor: TensorData) -> Iterator[Any]:
         nonlocal left
-        yield from tensor.pieces()
+        for piece in tensor.pieces():
+            yield from streamed(memoryview(piece))
         left -= 1
         if not left:
             file.check_unchanged()
@@ -231,7 +234,11 @@ def _watched(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, .
     return tuple(TensorData(one.spec, partial(watched, one)) for one in tensors)
 
 
-_ADAPTERS: Final[Mapping[str, Any]] = {"numpy": plain_adapter, "sklearn": models_adapter}
+_VERSIONS: Final[Mapping[str, int]] = {
+    "numpy": plain_adapter.VERSION,
+    "sklearn": models_adapter.VERSION,
+    "torch": tensors.VERSION,
+}
 
 
 def encoded(found: Converted) -> tuple[str, Saved]:
@@ -242,6 +249,8 @@ def encoded(found: Converted) -> tuple[str, Saved]:
         UnconvertibleError: nothing says which release its objects are of.
     """
     library = found.library
+    if found.torch:
+        return torch_encoding.encoded(found.root)
     if library is None or not library.used:
         return "numpy", replace(plain_adapter.save(found.root), libraries={})
     graph, packages = models_adapter.encode_model(found.root, library)

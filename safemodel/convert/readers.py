@@ -11,6 +11,7 @@ from safemodel.convert.pickles import Unpickled
 from safemodel.convert.skops_file import read_skops
 from safemodel.convert.sources import CODECS, inflated
 from safemodel.convert.standins import StandIns
+from safemodel.convert.torch_files import read_legacy, read_zip
 from safemodel.errors import UnconvertibleError
 from safemodel.scan.budget import Limits
 
@@ -27,9 +28,6 @@ _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
         "a safetensors file, which runs no code when it is loaded",
         "sign it: `safemodel sign`",
     ),
-    "torch": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
-    "torch_legacy": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
-    "torch_zip": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
 }
 
 
@@ -41,11 +39,13 @@ class Converted:
         root: containers, arrays, stand-ins.
         library: knows the stand-ins; None where there can be none.
         versions: of packages, by name, as far as the file tells.
+        torch: whether the stand-ins are those of PyTorch.
     """
 
     root: Any
     library: StandIns | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    torch: bool = False
 
 
 def read(
@@ -74,6 +74,10 @@ def read(
         return Converted(found.root, found.models.library, found.models.versions)
     if first == "zip" and rest <= _ARRAYS and "npy" in rest:
         return Converted(read_npz(data, limits))
+    if formats and formats[0] == "torch_legacy":
+        return Converted(read_legacy(data), torch=True)
+    if first == "zip" and "torch_zip" in rest:
+        return Converted(read_zip(data, limits), torch=True)
     for name in formats:
         if name in _WHAT:
             what, hint = _WHAT[name]

@@ -54,8 +54,8 @@ class Source:
 
     def _hash(self) -> None:
         hasher = hashlib.sha256()
-        for at in range(0, len(self.data), _PIECE):
-            hasher.update(self.data[at : at + _PIECE])
+        for piece in streamed(self.data):
+            hasher.update(piece)
         self._digest = hasher.hexdigest()
 
     @property
@@ -143,6 +143,30 @@ def _read(descriptor: int, size: int) -> bytearray:
         while at < size and (count := file.readinto(view[at:])):
             at += count
     del found[at:]
+    return found
+
+
+def streamed(data: memoryview) -> Iterator[memoryview]:
+    """The same bytes in pieces. Pages of a mapped file are given back when a piece is done with;
+    whoever still looks at one gets it from the file again.
+    """
+    mapped = data.obj
+    if not isinstance(mapped, mmap.mmap) or data.nbytes <= _PIECE:
+        yield data
+        return
+    flat = data.cast("B")
+    start = _address(flat) - _address(memoryview(mapped))
+    for at in range(0, len(flat), _PIECE):
+        yield flat[at : at + _PIECE]
+        if hasattr(mapped, "madvise"):
+            first = (start + at) // mmap.PAGESIZE * mmap.PAGESIZE
+            mapped.madvise(mmap.MADV_DONTNEED, first, start + at + _PIECE - first)
+
+
+def _address(data: memoryview) -> int:
+    import numpy as np
+
+    found: int = np.frombuffer(data, np.uint8).__array_interface__["data"][0]
     return found
 
 

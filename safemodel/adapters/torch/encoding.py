@@ -189,18 +189,6 @@ def _encode_compressed(tensor: Any, path: str, encoder: Encoder) -> Node:
     }
 
 
-def _encode_ordered_dict(obj: Any, path: str, encoder: Encoder) -> Node:
-    attributes = vars(obj)
-    if attributes.keys() - {"_metadata"}:
-        raise UnsavableError(
-            "an OrderedDict with attributes of its own", place=path or None, hint="save dict(value)"
-        )
-    node: Node = {"kind": "OrderedDict", "items": plain.encode_pairs(obj, path, encoder)}
-    if attributes:
-        node["metadata"] = encoder.value(obj._metadata, join(path, "_metadata"))
-    return node
-
-
 def _encode_generator(obj: Any, path: str, encoder: Encoder) -> Node:
     if obj.device.type != "cpu":
         raise UnsavableError(
@@ -238,7 +226,7 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     **plain.HANDLERS,
     **arrays.HANDLERS,
     **random_state.HANDLERS,
-    OrderedDict: _encode_ordered_dict,
+    OrderedDict: tensors.encode_ordered_dict,
     torch.Tensor: encode_tensor,
     torch.nn.Parameter: encode_tensor,
     torch.Generator: _encode_generator,

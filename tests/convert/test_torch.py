@@ -1,0 +1,104 @@
+"""Files of `torch.save`: what `save` makes of what `torch.load` gives, without PyTorch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import safemodel as sm  # noqa: E402
+from safemodel.errors import ArchitectureError  # noqa: E402
+from safemodel.trust.policy import UNSIGNED  # noqa: E402
+
+from .support import convert_in_child, expected, written  # noqa: E402
+from .torch_cases import CASES, NOT_LEGACY, WHOLE  # noqa: E402
+
+JOBS: dict[str, tuple[Callable[[], Any], bool]] = {
+    **{f"zip {name}": (make, True) for name, make in {**CASES, **WHOLE}.items()},
+    **{
+        f"legacy {name}": (make, False)
+        for name, make in {**CASES, **WHOLE}.items()
+        if name not in NOT_LEGACY
+    },
+}
+
+
+def saved(make: Callable[[], Any], path: Path, *, zipped: bool = True) -> Path:
+    """The file that `torch.save` makes of what is made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.save(make(), path, _use_new_zipfile_serialization=zipped)
+    return path
+
+
+def loaded(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("torch")
+    jobs = []
+    for name, (make, zipped) in JOBS.items():
+        path = saved(make, place / f"{name}.pt", zipped=zipped)
+        jobs.append((path, path.with_suffix(".safemodel")))
+    assert convert_in_child(jobs, place) == [""] * len(jobs)
+    return place
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_is_what_save_makes_of_the_loaded_object(name: str, folder: Path) -> None:
+    source = folder / f"{name}.pt"
+    assert written(source.with_suffix(".safemodel")) == expected(loaded(source))
+
+
+def test_the_archive_loads(folder: Path) -> None:
+    given = loaded(folder / "zip shared.pt")
+    found = sm.load(folder / "zip shared.safemodel", trust=UNSIGNED)
+    for name, tensor in given.items():
+        assert torch.equal(found[name], tensor)
+        assert found[name].stride() == tensor.stride()
+    found["base"][1, 0] = -1
+    assert found["row"][0] == -1
+
+
+def test_a_module_goes_into_one(folder: Path) -> None:
+    source = folder / "zip module.safemodel"
+    module, target = loaded(folder / "zip module.pt"), WHOLE["module"]()
+    with torch.no_grad():
+        for parameter in target.parameters():
+            parameter.zero_()
+    assert sm.load(source, trust=UNSIGNED, into=target).complete
+    for one, other in zip(module.state_dict().values(), target.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+    with pytest.raises(ArchitectureError, match="not the module itself"):
+        sm.load(source, trust=UNSIGNED)
+
+
+def test_the_framework_is_named(folder: Path) -> None:
+    found = sm.inspect(folder / "zip state dict.safemodel").manifest
+    assert found.framework == "torch"
+    assert found.adapter is not None
+    assert found.adapter.name == "torch"
+
+
+def test_versions_are_those_of_the_adapter() -> None:
+    from safemodel.adapters import tensors
+    from safemodel.adapters import torch as adapter
+
+    assert (tensors.VERSION, tensors.FRAMEWORK) == (adapter.VERSION, adapter.FRAMEWORK)
+
+
+def test_a_column_of_a_large_array_is_saved(tmp_path: Path) -> None:
+    for number, array in enumerate((np.arange(4_000_000.0), np.arange(4_000_000, dtype="u1"))):
+        path = tmp_path / f"{number}.safemodel"
+        sm.save(array[::4000], path, signer=None)
+        assert np.array_equal(sm.load(path, trust=UNSIGNED), array[::4000])

@@ -52,6 +52,11 @@ _ADAPTERS: Final[Mapping[str, _Entry]] = {
     "onnx": _Entry("safemodel.adapters.onnx", "onnx", ("numpy", "onnx")),
     "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),
     "torch": _Entry("safemodel.adapters.torch", "torch", ("numpy", "torch")),
+    "transformers": _Entry(
+        "safemodel.adapters.transformers",
+        "transformers",
+        ("numpy", "tokenizers", "torch", "transformers"),
+    ),
     "torch_checkpoint": _Entry("safemodel.adapters.torch.checkpoint", "torch", ("numpy", "torch")),
 }
 
@@ -69,9 +74,13 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "scipy": "sklearn",
     "sklearn": "sklearn",
     "torch": "torch",
+    "transformers.modeling_utils": "transformers",  # what all of its models inherit from
     "xgboost": "sklearn",
 }
-_PREFERENCE: Final = ("sklearn", "onnx", "torch", "numpy")
+_PREFERENCE: Final = ("sklearn", "onnx", "transformers", "torch", "numpy")
+
+# Who saves a model with its graph, where that is not who saves it without.
+_WITH_GRAPH: Final[Mapping[str, str]] = {"transformers": "torch"}
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
@@ -100,6 +109,9 @@ def save(
     members: Mapping[str, Payload] | None = None,
     weights: bool = True,
     onnx_inputs: object | None = None,
+    tokenizer: object | None = None,
+    example_inputs: object | None = None,
+    dynamic_shapes: object | None = None,
 ) -> str:
     """Save a model or the state of one, signed, and return the bundle digest.
 
@@ -121,6 +133,11 @@ def save(
             fitting added.
         onnx_inputs: inputs of the model, such as rows of its training data: it is stored as ONNX
             too, if both give the same outputs for them. `onnx_session` opens that form.
+        tokenizer: the tokenizer of a model of Transformers; `load_tokenizer` gives it back.
+        example_inputs: the arguments of a module, a tuple, or `(args, kwargs)`: its graph is saved
+            beside its state, and `load` gives a module that needs no class. A dictionary of such
+            tuples by name saves several methods.
+        dynamic_shapes: which sizes of these inputs may differ, as `torch.export` takes it.
 
     Raises:
         UnsavableError: part of the object can't be represented; `place` is its path.
@@ -139,8 +156,17 @@ def save(
     if not weights:
         obj = unfitted(obj)
     name = _choose(obj)
+    if example_inputs is not None:
+        name = _WITH_GRAPH.get(name, name)
     adapter = import_adapter(name)
-    saved = adapter.save(obj)
+    options = _options(
+        adapter,
+        "SAVE_OPTIONS",
+        tokenizer=tokenizer,
+        example_inputs=example_inputs,
+        dynamic_shapes=dynamic_shapes,
+    )
+    saved = adapter.save(obj, **options)
     if onnx_inputs is not None:
         from safemodel.adapters.onnx import both
 
@@ -251,17 +277,17 @@ def load(
                     hint="update safemodel",
                 )
             seen = _own_form(bundle)
-            options = _options(adapter, prefix=prefix, only=only)
+            options = _options(adapter, "LOAD_OPTIONS", prefix=prefix, only=only)
             return adapter.load(
                 seen, into=into, device=device, allow=allow, strict=strict, **options
             )
 
 
-def _options(adapter: AdapterModule, **given: object) -> dict[str, Any]:
-    """The options of a load that were given; not every adapter has them all."""
+def _options(adapter: AdapterModule, known: str, **given: object) -> dict[str, Any]:
+    """The options that were given; `known` names those that the adapter has."""
     options = {name: value for name, value in given.items() if value is not None}
-    for name in sorted(options.keys() - getattr(adapter, "LOAD_OPTIONS", frozenset())):
-        raise UsageError(f"{name}= makes no sense for what the adapter {adapter.NAME} saved")
+    for name in sorted(options.keys() - getattr(adapter, known, frozenset())):
+        raise UsageError(f"{name}= makes no sense for what the adapter {adapter.NAME} saves")
     return options
 
 

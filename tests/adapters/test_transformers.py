@@ -1,0 +1,161 @@
+"""Models of Transformers: from their configuration and verified tensors, the same as they were."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+hf = pytest.importorskip("transformers")
+
+from safemodel import adapters  # noqa: E402
+from safemodel.adapters.protocol import LoadReport  # noqa: E402
+from safemodel.errors import UnsavableError  # noqa: E402
+from tests.adapters import transformers_cases as cases  # noqa: E402
+
+HERE = Path(__file__).parent
+
+
+def compare(names: list[str], tmp_path: Path) -> None:
+    """Save models, load them in one fresh interpreter, and compare all that they do."""
+    expected = {}
+    for name in names:
+        model = cases.build(name)
+        adapters.save(model, tmp_path / f"{name}.safemodel", signer=None)
+        expected[name] = [cases.life(name, model), []]
+    run = subprocess.run(
+        [sys.executable, str(HERE / "transformers_fresh.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = dict(json.loads(line) for line in run.stdout.splitlines() if line.startswith('["'))
+    assert found == expected
+
+
+def test_models_are_the_same_in_a_fresh_interpreter(tmp_path: Path) -> None:
+    compare(list(cases.CASES), tmp_path)
+
+
+@pytest.mark.slow
+def test_more_models_are_the_same_in_a_fresh_interpreter(tmp_path: Path) -> None:
+    compare(list(cases.MORE), tmp_path)
+
+
+def again(model: Any, tmp_path: Path, **options: Any) -> Any:
+    path = tmp_path / "model.safemodel"
+    adapters.save(model, path, signer=None)
+    from safemodel.trust.policy import UNSIGNED
+
+    return adapters.load(path, trust=UNSIGNED, **options)
+
+
+def test_a_model_is_ready_to_be_used(tmp_path: Path) -> None:
+    model = cases.build("llama-scaled")
+    loaded = again(model, tmp_path)
+    assert type(loaded) is type(model)
+    assert not loaded.training
+    assert loaded.lm_head.weight is loaded.model.embed_tokens.weight
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    assert loaded.config.rope_parameters == model.config.rope_parameters
+    assert dict(loaded.named_buffers()).keys() == dict(model.named_buffers()).keys()
+
+
+def test_types_of_entries_survive_whatever_the_model_says(tmp_path: Path) -> None:
+    model = cases.build("bert").to(torch.bfloat16)
+    model.cls.predictions.bias.data = model.cls.predictions.bias.data.double()
+    loaded = again(model, tmp_path)
+    for name, value in model.state_dict().items():
+        assert loaded.state_dict()[name].dtype == value.dtype, name
+        assert torch.equal(loaded.state_dict()[name], value)
+
+
+def test_weights_that_the_user_tied_stay_tied(tmp_path: Path) -> None:
+    model = cases.build("bert-labels")
+    layers = model.bert.encoder.layer
+    layers[1].output.dense.weight = layers[0].output.dense.weight
+    loaded = again(model, tmp_path).bert.encoder.layer
+    assert loaded[1].output.dense.weight is loaded[0].output.dense.weight
+    count = sum(1 for _ in model.parameters())
+    assert sum(1 for _ in again(model, tmp_path).parameters()) == count
+
+
+def test_generation_is_as_it_was_set(tmp_path: Path) -> None:
+    model = cases.build("gpt2")
+    model.generation_config.max_new_tokens = 5
+    model.generation_config.repetition_penalty = 1.25
+    model.generation_config.suppress_tokens = [4, 5]
+    loaded = again(model, tmp_path)
+    ids = torch.tensor([[5, 6, 7]])
+    assert torch.equal(model.generate(ids), loaded.generate(ids))
+    assert loaded.generation_config.repetition_penalty == 1.25
+
+
+def test_the_state_goes_into_a_model_of_yours(tmp_path: Path) -> None:
+    model = cases.build("bert")
+    other = cases.build("bert", seed=5)
+    assert again(model, tmp_path, into=other) == LoadReport()
+    body = hf.BertModel(model.config, add_pooling_layer=False)
+    assert again(model, tmp_path, into=body, prefix="bert.") == LoadReport()
+    for name, value in body.state_dict().items():
+        assert torch.equal(value, model.state_dict()[f"bert.{name}"])
+    state = again(model, tmp_path, into=dict)
+    assert list(state) == list(model.state_dict())
+
+
+def test_a_class_of_your_own_is_saved_as_its_state(tmp_path: Path, caplog: Any) -> None:
+    class Own(hf.BertModel):  # type: ignore[misc,name-defined]
+        pass
+
+    model = Own(cases.build("bert").config)
+    fresh = Own(model.config)
+    assert again(model, tmp_path, into=fresh) == LoadReport()
+    assert "is in no table" in caplog.text
+    assert torch.equal(model.state_dict()["pooler.dense.bias"], fresh.pooler.dense.bias)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("quantization_config", {"quant_method": "gptq"}, "quantization_config"),
+        ("auto_map", {"AutoModel": "theirs.Model"}, "auto_map"),
+        ("num_hidden_layers", 3, "can't be built again"),
+        ("hidden_act", "no such function", "can't be built again"),
+    ],
+)
+def test_what_would_not_load_is_not_saved(
+    tmp_path: Path, field: str, value: Any, words: str
+) -> None:
+    model = cases.build("bert")
+    setattr(model.config, field, value)
+    with pytest.raises(UnsavableError, match=words):
+        adapters.save(model, tmp_path / "model.safemodel", signer=None)
+    assert not (tmp_path / "model.safemodel").exists()
+
+
+def test_what_is_left_out_is_told(tmp_path: Path, caplog: Any) -> None:
+    model = cases.build("bert")
+    model.config.my_own_note = "x"
+    model.config._attn_implementation_internal = "acme/flash:run"
+    loaded = again(model, tmp_path)
+    assert "my_own_note" in caplog.text
+    assert "acme/flash" in caplog.text
+    assert not hasattr(loaded.config, "my_own_note")
+    assert loaded.config._attn_implementation == "sdpa"
+
+
+def test_the_way_to_compute_attention_is_kept(tmp_path: Path) -> None:
+    model = cases.build("llama")
+    model.set_attn_implementation("eager")
+    assert again(model, tmp_path).config._attn_implementation == "eager"
+
+
+def test_equal_models_give_equal_archives(tmp_path: Path) -> None:
+    first = adapters.save(cases.build("clip"), tmp_path / "a.safemodel", signer=None)
+    second = adapters.save(cases.build("clip"), tmp_path / "b.safemodel", signer=None)
+    assert first == second

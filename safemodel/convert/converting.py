@@ -226,7 +226,9 @@ def _watched(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, .
     def watched(tensor: TensorData) -> Iterator[Any]:
         nonlocal left
         for piece in tensor.pieces():
-            yield from streamed(memoryview(piece))
+            for part in streamed(memoryview(piece)):
+                yield part
+                file.saw(part.nbytes)
         left -= 1
         if not left:
             file.check_unchanged()

@@ -24,6 +24,7 @@ from safemodel.scan.budget import Budget, Limits
 
 MAX_READ: Final = 32 << 20  # files up to here are read: nobody can change them then
 _PIECE: Final = 8 << 20
+_GIVE_BACK: Final = 32 << 20  # so many bytes of a mapped file stay in memory
 _FLAGS: Final = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would be waited for
@@ -45,6 +46,7 @@ class Source:
 
     def __init__(self, path: str, descriptor: int, data: memoryview) -> None:
         self.path = path
+        self._seen = 0
         self.data = data
         self._descriptor = descriptor
         self._before = _identity(os.fstat(descriptor))
@@ -67,6 +69,13 @@ class Source:
         """The SHA-256 of the file."""
         self._thread.join()
         return self._digest
+
+    def saw(self, count: int) -> None:
+        """Note that so many bytes were read; memory is given back now and then."""
+        self._seen += count
+        if self._seen >= _GIVE_BACK:
+            self._seen = 0
+            give_back(_mapping(self.data))
 
     def check_unchanged(self) -> None:
         """Refuse what may not be what was scanned.
@@ -147,27 +156,32 @@ def _read(descriptor: int, size: int) -> bytearray:
 
 
 def streamed(data: memoryview) -> Iterator[memoryview]:
-    """The same bytes in pieces. Pages of a mapped file are given back when a piece is done with;
-    whoever still looks at one gets it from the file again.
+    """The same bytes in pieces. Pages of a mapped file are given back now and then: whoever still
+    looks at one gets it from the file again.
     """
-    mapped = data.obj
-    if not isinstance(mapped, mmap.mmap) or data.nbytes <= _PIECE:
+    mapped = _mapping(data)
+    if mapped is None:
         yield data
         return
     flat = data.cast("B")
-    start = _address(flat) - _address(memoryview(mapped))
     for at in range(0, len(flat), _PIECE):
         yield flat[at : at + _PIECE]
-        if hasattr(mapped, "madvise"):
-            first = (start + at) // mmap.PAGESIZE * mmap.PAGESIZE
-            mapped.madvise(mmap.MADV_DONTNEED, first, start + at + _PIECE - first)
+        if len(flat) > _PIECE:
+            give_back(mapped)
 
 
-def _address(data: memoryview) -> int:
-    import numpy as np
+def _mapping(data: memoryview) -> mmap.mmap | None:
+    """The mapping that bytes lie in, directly or as those of an array; None if in none."""
+    owner: Any = data.obj
+    while hasattr(owner, "base") or isinstance(owner, memoryview):
+        owner = owner.obj if isinstance(owner, memoryview) else owner.base
+    return owner if isinstance(owner, mmap.mmap) else None
 
-    found: int = np.frombuffer(data, np.uint8).__array_interface__["data"][0]
-    return found
+
+def give_back(mapped: mmap.mmap | None) -> None:
+    """Let the system have the memory of a mapping that nobody wrote to; the file has it all."""
+    if mapped is not None and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def inflated(codec: str, data: memoryview, limits: Limits) -> memoryview:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -102,3 +104,36 @@ def test_a_column_of_a_large_array_is_saved(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.safemodel"
         sm.save(array[::4000], path, signer=None)
         assert np.array_equal(sm.load(path, trust=UNSIGNED), array[::4000])
+
+
+_MEASURE = """
+import resource, sys
+import safemodel as sm
+sm.convert(sys.argv[1], sys.argv[1] + ".small", signer=None)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sm.convert(sys.argv[2], sys.argv[2] + ".out", signer=None)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10, before << 10)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux does")
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize(
+    "size", [200_000_000, pytest.param(1_500_000_000, marks=pytest.mark.slow)], ids=str
+)
+def test_large_files_take_little_memory(zipped: bool, size: int, tmp_path: Path) -> None:
+    def make() -> Any:
+        return {name: torch.zeros(size // 2, dtype=torch.uint8) for name in ("a", "b")}
+
+    small = saved(lambda: {"a": torch.zeros(3)}, tmp_path / "small.pt", zipped=zipped)
+    large = saved(make, tmp_path / "large.pt", zipped=zipped)
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, str(small), str(large)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    more, before = map(int, done.stdout.split())
+    assert more < 100_000_000
+    assert before + more < 200_000_000

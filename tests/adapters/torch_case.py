@@ -61,8 +61,8 @@ def plain(outputs: Any) -> Any:
     if isinstance(outputs, Mapping):
         return {name: plain(value) for name, value in outputs.items()}
     if dataclasses.is_dataclass(outputs):
-        found = {item.name: getattr(outputs, item.name) for item in dataclasses.fields(outputs)}
-        return {name: plain(value) for name, value in found.items() if value is not None}
+        names = [item.name for item in dataclasses.fields(outputs)]
+        return {name: plain(getattr(outputs, name)) for name in names}
     if isinstance(outputs, list):
         return [plain(value) for value in outputs]
     return tuple(map(plain, outputs)) if isinstance(outputs, tuple) else outputs

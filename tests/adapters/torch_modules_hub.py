@@ -54,7 +54,7 @@ def model(name: str, config: str, **options: Any) -> Callable[[], Any]:
 
 def case(build: Any, inputs: Any, *names: str, **options: Any) -> Case:
     dynamic = dict.fromkeys(names, ROWS)
-    return Case(build, inputs, dynamic, tolerance=1e-5, needs=("transformers",), **options)
+    return Case(build, inputs, dynamic, needs=("transformers",), **options)
 
 
 T5 = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 1, "num_heads": 2, "vocab_size": 30}

@@ -17,6 +17,7 @@ __all__ = [
     "load",
     "load_architecture",
     "load_weights",
+    "load_tokenizer",
     "save_checkpoint",
     "load_checkpoint",
     "latest_checkpoint",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from safemodel.adapters.onnx.files import OnnxFile as OnnxFile
     from safemodel.adapters.onnx.session import onnx_session as onnx_session
     from safemodel.adapters.protocol import LoadReport as LoadReport
+    from safemodel.adapters.tokenizer import load_tokenizer as load_tokenizer
     from safemodel.bundle import inspect as inspect
     from safemodel.bundle import open_bundle as open
     from safemodel.bundle import pack as pack
@@ -88,6 +90,7 @@ _WHERE = {
     "CheckpointReport": ("safemodel.adapters.checkpoints", "CheckpointReport"),
     "OnnxFile": ("safemodel.adapters.onnx.files", "OnnxFile"),
     "onnx_session": ("safemodel.adapters.onnx.session", "onnx_session"),
+    "load_tokenizer": ("safemodel.adapters.tokenizer", "load_tokenizer"),
     "LoadReport": ("safemodel.adapters.protocol", "LoadReport"),
     "Report": ("safemodel.report.model", "Report"),
     "Severity": ("safemodel.report.model", "Severity"),

@@ -90,7 +90,8 @@ def _prepared(kind: Any, name: str, value: object) -> Any:
     if FIELDS[name] == "dtype" and value is not None:
         return tables.DTYPES[str(value)][0]  # else the library would look the name up in torch
     if name == "id2label" and isinstance(value, dict):
-        return {int(key): item for key, item in value.items()}
+        with refusing("labels"):
+            return {int(key): item for key, item in value.items()}
     return value
 
 

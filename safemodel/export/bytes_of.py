@@ -61,7 +61,7 @@ class Reader:
             yield _checked(view, flat.view(np.uint8).data)
 
     def _stream(self, view: View) -> Iterator[memoryview]:
-        for piece in self._bundle.pieces(view.tensor, self._buffer):
+        for piece in self._bundle.pieces(view.tensor, lambda: self._buffer):
             yield _checked(view, piece)
 
     def _array(self, view: View) -> Any:

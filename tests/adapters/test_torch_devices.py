@@ -137,6 +137,39 @@ def test_a_graph_that_is_none(graph: Any, saved: Path) -> None:
     assert context["storages"] == {}
 
 
+def test_a_load_to_a_device(saved: Path) -> None:
+    with pytest.raises(sm.errors.ArchitectureError, match="quantized"):  # there is none on meta
+        sm.load(saved, trust=sm.UNSIGNED, device="meta")
+    plain = {name: value for name, value in state().items() if name != "quantized"}
+    sm.save(plain, saved)
+    back = sm.load(saved, device="meta")
+    assert back["large"].device == back["sparse"][0].device == torch.device("meta")
+    assert back["permuted"].stride() == plain["permuted"].stride()
+    assert back["generator"].get_state().equal(plain["generator"].get_state())
+    assert back["text"] == plain["text"]
+
+
+def test_parts_of_a_state_to_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3))
+    sm.save(module, tmp_path / "m.safemodel")
+    taken: list[str] = []
+    real = staging.Staging.storages
+    monkeypatch.setattr(
+        staging.Staging, "storages", lambda self, names: (taken.extend(names), real(self, names))[1]
+    )
+    back = sm.load(tmp_path / "m.safemodel", into=dict, prefix="1.", device="meta")
+    assert list(back) == ["weight", "bias"]
+    assert sorted(taken) == ["1.bias", "1.weight"]
+    assert {tensor.device.type for tensor in back.values()} == {"meta"}
+
+
+def test_a_graph_on_a_device(tmp_path: Path) -> None:
+    module = torch.nn.Linear(3, 2)
+    sm.save(module, tmp_path / "m.safemodel", example_inputs=(torch.ones(4, 3),))
+    back = sm.load(tmp_path / "m.safemodel", device="meta")
+    assert back(torch.ones(4, 3, device="meta")).device == torch.device("meta")
+
+
 def test_devices_that_are_none() -> None:
     assert staging.device_of(None) is staging.device_of("cpu") is None
     assert staging.device_of("meta") == torch.device("meta")

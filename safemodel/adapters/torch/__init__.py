@@ -21,7 +21,7 @@ import torch
 from safemodel.adapters.graph_decode import decode
 from safemodel.adapters.graph_encode import encode
 from safemodel.adapters.protocol import Saved
-from safemodel.adapters.torch import export, selecting, tables
+from safemodel.adapters.torch import export, selecting, staging, tables
 from safemodel.adapters.torch import into as into_state
 from safemodel.adapters.torch.decoding import BUILDERS, PARSERS, storage_of, typed
 from safemodel.adapters.torch.encoding import HANDLERS, INLINES
@@ -94,8 +94,9 @@ def load(
     """Rebuild the state, or a module with its graph; or put state into an object of yours.
 
     `into=dict` gives the bare state dict of a module or optimizer that was saved. Tensors are
-    views of the verified bytes, on the CPU unless `device` says otherwise. `prefix` and `only`
-    choose entries of a module's state (`selecting.Selection`); other tensors are not read.
+    views of the verified bytes on the CPU; with a `device` they go there as they are verified
+    (`staging.py`). `prefix` and `only` choose entries of a module's state (`selecting.Selection`);
+    other tensors are not read.
 
     Raises:
         ArchitectureError: it must not be built, or is the state of an object that has to be given.
@@ -111,22 +112,21 @@ def load(
         )
     extra = set() if program is None else export.extra_names(program)
     target = None if into is None or into is dict else into_state.check_target(into, kind)
-    context = {"device": None if device is None else _device(device)}
+    place = staging.device_of(device)
     if target is not None and device is not None:
         raise UsageError("device= with into=: the state goes where the object is")
     chosen = selecting.selection(prefix, only)
     graph = bundle.manifest.architecture["graph"]  # type: ignore[index,call-overload]  # checked
-    if chosen is None:
-        bundle.load_weights()
-    else:
+    if chosen is not None:
         if target is not None:
             into_state.check_selection(target, chosen)
         elif into is None:
             raise UsageError("prefix= and only= need into=, a module of yours, or dict")
         graph = selecting.cut(graph, chosen)
+    source, context = staging.opened(bundle, place, graph, whole=chosen is None)
     state = decode(
         graph,
-        bundle,
+        source,
         builders=BUILDERS,
         parsers=PARSERS,
         context=context,
@@ -141,13 +141,6 @@ def load(
     if chosen is not None and hasattr(state, "_metadata"):
         state._metadata = OrderedDict(selecting.rename_metadata(state._metadata, chosen))
     return state
-
-
-def _device(device: object) -> torch.device:
-    try:
-        return torch.device(device)  # type: ignore[call-overload,no-any-return]  # from the caller
-    except (RuntimeError, TypeError) as error:
-        raise UsageError(f"not a device: {device!r}") from error
 
 
 def _check_architecture(architecture: JsonValue) -> tuple[str | None, str]:

@@ -47,8 +47,7 @@ def storage_of(tensor: Tensor, device: torch.device | None = None) -> Any:
     if not tensor.nbytes:
         return torch.UntypedStorage(0, device=device or "cpu")  # type: ignore[no-untyped-call]
     buffer = bytearray(tensor.buffer) if tensor.buffer.readonly else tensor.buffer
-    storage = torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
-    return storage if device is None or device.type == "cpu" else storage.to(device=device)
+    return torch.frombuffer(buffer, dtype=torch.uint8).to(device=device).untyped_storage()
 
 
 def _device(node: Node, decoder: Decoder) -> torch.device | None:
@@ -142,10 +141,8 @@ def _permuted(
     strides = tuple(step // size for step in layout)
     target = torch.empty(math.prod(shape), dtype=carrier).as_strided(shape, strides)
     target.copy_(source)
-    device = _device(node, decoder)
-    storage = target.untyped_storage()
-    if device is not None and device.type != "cpu":
-        storage = storage.to(device=device)
+    flat = torch.empty(0, dtype=torch.uint8).set_(target.untyped_storage())
+    storage = flat.to(device=_device(node, decoder)).untyped_storage()
     return typed(storage, dtype, 0, shape, strides)
 
 

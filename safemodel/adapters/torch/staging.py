@@ -51,19 +51,21 @@ def device_of(value: object) -> torch.device | None:
 
 
 def opened(
-    bundle: VerifiedBundle, device: torch.device | None, graph: JsonValue
+    bundle: VerifiedBundle, device: torch.device | None, graph: JsonValue, *, whole: bool = True
 ) -> tuple[TensorSource, dict[str, Any]]:
     """What to decode the graph of a bundle from, and the context for the builders.
 
-    Without a device all tensors are loaded into one block of memory. With one, those that the
-    graph takes as they are are on it already; the others are read when a builder asks for them.
+    Without a device all tensors are loaded into one block of memory, if the graph is the whole one,
+    else each when it is asked for. With one, those that the graph takes as they are stored are on
+    it already; the others are read when a builder asks for them.
 
     Raises:
         DigestMismatchError: bytes differ from the manifest.
         LimitError: the device has not enough memory.
     """
     if device is None:
-        bundle.load_weights()
+        if whole:
+            bundle.load_weights()
         return bundle, {"device": None}
     staging = Staging(bundle, device, lane_of(device))
     host = _host_nodes(graph)

@@ -133,8 +133,7 @@ class _GraphWriter:
             elif node.op == "get_attr":
                 self._numbers[node] = self._held(str(node.target))
             elif node.op == "call_function" and node in live:
-                self._numbers[node] = Ref(self._first + len(self._written))
-                self._written.append(self._node(node))
+                self._call(node)
             elif node.op not in ("placeholder", "call_function"):
                 raise UnsavableError(f"a node of the kind {node.op}", place=node.name)
         return state, self._written, results
@@ -180,11 +179,27 @@ class _GraphWriter:
                 self._written.append({"op": _COPY, "args": values.encode(args, "output")})
         return results
 
-    def _node(self, node: torch.fx.Node) -> JsonValue:
-        name = _name(node)
+    def _call(self, node: torch.fx.Node) -> None:
+        """Write a call. One that puts its result elsewhere (`out=`) is two: the call, a copy."""
+        plain = _without_out(node)
+        self._numbers[node] = Ref(self._first + len(self._written))
+        self._written.append(self._node(node, plain))
+        if plain is not None:
+            target = self._value(node.kwargs["out"], node.name)
+            self._writer.operators.add(_COPY)
+            args = values.encode([target, self._numbers[node]], node.name)
+            self._numbers[node] = Ref(self._first + len(self._written))
+            self._written.append({"op": _COPY, "args": args})
+
+    def _node(self, node: torch.fx.Node, plain: Any = None) -> JsonValue:
+        name = _name(node, plain)
         self._writer.operators.add(name)
         args = [self._value(value, node.name) for value in node.args]
-        kwargs = {key: self._value(value, node.name) for key, value in node.kwargs.items()}
+        kwargs = {
+            key: self._value(value, node.name)
+            for key, value in node.kwargs.items()
+            if plain is None or key != "out"
+        }
         if name == _ASSERT:
             args, kwargs = [args[0], _ASSERTED], {}
         if name == "control::autocast" and args[0] == self._writer._device.type:
@@ -220,8 +235,34 @@ def _is_in_place(value: Any, target: torch.fx.Node) -> bool:
     return value is target
 
 
-def _name(node: torch.fx.Node) -> str:
-    name = name_of(node.target)
+def _without_out(node: torch.fx.Node) -> Any:
+    """The operator that does the same as one with `out=`, and returns a tensor of its own."""
+    target = node.target
+    out = node.kwargs.get("out")
+    if not isinstance(target, torch._ops.OpOverload) or not isinstance(out, torch.fx.Node):
+        return None
+    result, place = node.meta.get("val"), out.meta.get("val")
+    if not isinstance(result, torch.Tensor) or result.shape != getattr(place, "shape", None):
+        return None  # PyTorch would give it another size
+
+    def taken(schema: Any) -> list[tuple[str, str]]:
+        return [(one.name, str(one.type)) for one in schema.arguments if not one.is_out]
+
+    packet = target.overloadpacket
+    overloads = [getattr(packet, overload) for overload in packet.overloads()]
+    return next(
+        (
+            found
+            for found in overloads
+            if taken(found._schema) == taken(target._schema)
+            and not any(one.is_out for one in found._schema.arguments)
+        ),
+        None,
+    )
+
+
+def _name(node: torch.fx.Node, plain: Any) -> str:
+    name = name_of(plain or node.target)
     if name is None and isinstance(node.target, torch._ops.HigherOrderOperator):
         name = control.EXPORTED.get(node.target.name())  # type: ignore[no-untyped-call]
     if name is None:

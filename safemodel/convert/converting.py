@@ -88,17 +88,21 @@ class Conversion:
 def run(
     source: str | os.PathLike[str], target: str | os.PathLike[str], options: Options
 ) -> Conversion:
-    """Convert one file.
+    """Convert one file, or a folder of Hugging Face.
 
     Raises:
         SafemodelError: see `safemodel.convert`.
     """
     path, place = os.fspath(source), os.fspath(target)
-    signers = _signers(options)
+    if os.path.isdir(path):
+        from safemodel.convert import folders
+
+        return folders.run(path, place, options)
+    signers = signers_of(options)
     with opened(path) as file, locating(path=path):
         if file.is_same_file(place):
             raise UsageError("can't be converted into itself", hint="give another target")
-        limits = _limits(options)
+        limits = limits_of(options)
         report = scanned(file, options, limits)
         try:
             return _converted(file, place, report, options, limits, signers)
@@ -114,7 +118,8 @@ def run(
             ) from None
 
 
-def _limits(options: Options) -> Limits:
+def limits_of(options: Options) -> Limits:
+    """The limits of a scan."""
     if options.max_seconds is None:
         return DEFAULT_LIMITS
     return replace(DEFAULT_LIMITS, seconds=options.max_seconds)
@@ -193,7 +198,7 @@ def _converted(
         libraries=saved.libraries,
         architecture=saved.architecture,
         metadata=described(options.metadata, file, report),
-        tensors=_watched(saved.tensors, file),
+        tensors=watching(saved.tensors, file),
         members=saved.members,
     )
     file.check_unchanged()
@@ -219,7 +224,7 @@ def _converted(
     )
 
 
-def _watched(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, ...]:
+def watching(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, ...]:
     """The same tensors; when the last of them is written, the file must be what it was."""
     left = len(tensors)
 
@@ -267,5 +272,6 @@ def encoded(found: Converted) -> tuple[str, Saved]:
     return "sklearn", saved
 
 
-def _signers(options: Options) -> Sequence[Any]:
+def signers_of(options: Options) -> Sequence[Any]:
+    """The keys that sign; the first use makes the user's own."""
     return adapters.signing_with(adapters.OWN_KEY if options.own else options.signer)

@@ -77,7 +77,7 @@ class Unpickled:
 
     def _rules(self) -> Mapping[str, Rule]:
         fixed: dict[str, Rule] = {**RULES, **self._more}
-        return Rules(_WithWrappers(fixed, self._wrapper), self.models)
+        return Rules(WithWrappers(fixed, self._wrapper), self.models)
 
     def _named(self, name: str) -> Any:
         for table in (containers.NAMES.get(name, NOTHING), arrays.name_of(name)):
@@ -190,7 +190,7 @@ class Unpickled:
         return self._inline[id(made.value)][1]
 
 
-class _WithWrappers(dict[str, Rule]):
+class WithWrappers(dict[str, Rule]):
     """The fixed rules, with one for the wrappers of joblib, wherever that is vendored."""
 
     def __init__(self, fixed: dict[str, Rule], wrapper: Rule) -> None:

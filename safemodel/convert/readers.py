@@ -11,13 +11,16 @@ from safemodel.convert.pickles import Unpickled
 from safemodel.convert.skops_file import read_skops
 from safemodel.convert.sources import CODECS, inflated
 from safemodel.convert.standins import StandIns
-from safemodel.convert.torch_files import read_legacy, read_zip
+from safemodel.convert.torch_export_file import read_export
+from safemodel.convert.torch_files import read_legacy, read_pickle, read_zip
+from safemodel.convert.torch_script_file import read_script
 from safemodel.errors import UnconvertibleError
 from safemodel.scan.budget import Limits
 
 _SKOPS: Final = frozenset({"json", "npy", "skops", "zip"})
 _ARRAYS: Final = frozenset({"npy", "pickle"})
 _PICKLES: Final = frozenset({"joblib", "pickle"})
+_NESTED: Final = frozenset({"torch", "torch_legacy"})  # storages in pickles
 _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
     "gguf": ("a GGUF file, which runs no code when it is loaded", "sign it: `safemodel sign`"),
     "hdf5": ("an HDF5 file", "load it with Keras and save the model with safemodel.save"),
@@ -67,6 +70,10 @@ def read(
         return _unpickled(inflated(first, data, limits), allow)
     if first in _PICKLES and not rest - _PICKLES:
         return _unpickled(data, allow)
+    if first in CODECS and rest & _PICKLES and not rest - _PICKLES - _NESTED:
+        return Converted(read_pickle(inflated(first, data, limits)), torch=True)
+    if first in _PICKLES and not rest - _PICKLES - _NESTED:
+        return Converted(read_pickle(data), torch=True)
     if first == "npy" and not rest:
         return Converted(read_npy(data))
     if "skops" in formats and set(formats) <= _SKOPS:
@@ -76,6 +83,10 @@ def read(
         return Converted(read_npz(data, limits))
     if formats and formats[0] == "torch_legacy":
         return Converted(read_legacy(data), torch=True)
+    if "torch_export" in formats:
+        return Converted(read_export(data, limits), torch=True)
+    if first == "zip" and "torch_script" in rest:
+        return Converted(read_script(data, limits), torch=True)
     if first == "zip" and "torch_zip" in rest:
         return Converted(read_zip(data, limits), torch=True)
     for name in formats:

@@ -12,9 +12,10 @@ from typing import Any, Final
 from safemodel.convert.archives import Archive
 from safemodel.convert.torch_pickles import TorchPickle
 from safemodel.convert.torch_storages import TYPES, Block, Blocks, Storage
+from safemodel.convert.values import Interpreter, Made, Steps, only_called
 from safemodel.errors import DamagedError, LegacyError, UnconvertibleError
 from safemodel.legacy.content import Reader
-from safemodel.legacy.pickle_facts import Failure, Items, Persistent, Stop, Value
+from safemodel.legacy.pickle_facts import Blob, Failure, Items, Persistent, Stop, Value
 from safemodel.legacy.pickle_machine import trace
 from safemodel.legacy.torch_storage import Storage as StorageId
 from safemodel.legacy.torch_storage import parse_id
@@ -23,6 +24,7 @@ from safemodel.scan.budget import Limits
 _PICKLE: Final = "data.pkl"
 _LITTLE: Final = b"little"
 _HEADS: Final = 3  # pickles before the object: magic number, protocol, sizes of types
+_NESTED: Final = "torch.storage._load_from_bytes"
 _COUNT: Final = 8  # bytes of the number of items in front of a storage
 
 
@@ -33,9 +35,11 @@ class Storages:
         blocks: gives them their addresses.
     """
 
-    def __init__(self, data: Callable[[StorageId], memoryview]) -> None:
-        """`data`: the bytes of a storage."""
-        self.blocks = Blocks()
+    def __init__(
+        self, data: Callable[[StorageId], memoryview], blocks: Blocks | None = None
+    ) -> None:
+        """`data`: the bytes of a storage; `blocks`: those of the file that this one is in."""
+        self.blocks = blocks or Blocks()
         self._data = data
         self._known: dict[str, tuple[StorageId, Block]] = {}
 
@@ -117,8 +121,36 @@ def read_zip(data: memoryview, limits: Limits) -> Any:
     return pickle.whole()
 
 
-def read_legacy(data: memoryview) -> Any:
+def read_pickle(data: memoryview) -> Any:
+    """The object in a pickle or joblib file with tensors of PyTorch, of stand-ins.
+
+    Raises:
+        UnconvertibleError, LegacyError: as `read_zip`.
+    """
+    blocks = Blocks()
+
+    def nested(made: Made, work: Interpreter) -> Steps:
+        """`_load_from_bytes(bytes)`: a file in the pickle, of a single storage."""
+        only_called(made)
+        (content,) = made.arguments
+        raw = work.raw(content) if isinstance(content, Blob) else (yield content, "")
+        if type(raw) not in (bytes, memoryview):
+            raise UnconvertibleError("a storage in a form that PyTorch does not write")
+        return read_legacy(memoryview(raw), blocks)
+
+    def find(wanted: StorageId) -> Storage:
+        raise UnconvertibleError(
+            "asks its loader for objects by persistent id, outside of an archive"
+        )
+
+    return TorchPickle(data, blocks, find, more={_NESTED: nested}).whole()
+
+
+def read_legacy(data: memoryview, blocks: Blocks | None = None) -> Any:
     """The object in a file of PyTorch before 1.6, of stand-ins.
+
+    Args:
+        blocks: those of the file that this one is in.
 
     Raises:
         UnconvertibleError, LegacyError: as `read_zip`.
@@ -133,7 +165,7 @@ def read_legacy(data: memoryview) -> Any:
             raise DamagedError(f"the storage {wanted.key:.60} is not in the file")
         return ranges[wanted.key]
 
-    storages = Storages(bytes_of)
+    storages = Storages(bytes_of, blocks)
     pickle = _Legacy(data, storages.blocks, storages.find)
     root = pickle.traced(reader)
     keys = _value(reader)

@@ -65,6 +65,8 @@ class Module:
         parameters, buffers, modules: by name, in the order in which they were added.
         transient: names of buffers that are not part of the state dict.
         hooks: whether there are any that change it.
+        scripted: whether it is one of TorchScript, whose state dict is always the usual one.
+        state: all of the state dict, where the file has nothing else.
     """
 
     name: str
@@ -73,6 +75,8 @@ class Module:
     modules: Mapping[Any, Any] = field(default_factory=dict)
     transient: frozenset[Any] = frozenset()
     hooks: bool = False
+    scripted: bool = False
+    state: OrderedDict[str, Any] | None = None
 
 
 Module.__module__ = "torch.nn"
@@ -96,6 +100,8 @@ def state_dict(module: Module) -> OrderedDict[str, Any]:
     Raises:
         UnconvertibleError: it is made by code that is not here.
     """
+    if module.state is not None:
+        return module.state
     found: OrderedDict[str, Any] = OrderedDict()
     versions: OrderedDict[str, Any] = OrderedDict()
     vars(found)["_metadata"] = versions
@@ -107,13 +113,17 @@ def state_dict(module: Module) -> OrderedDict[str, Any]:
         if visits > _MAX_MODULES or len(prefix) > _MAX_PREFIX:
             raise UnconvertibleError("modules in one another far more often than models have them")
         _check(one)
-        versions[prefix[:-1]] = {"version": _VERSIONS.get(one.name, 1)}
+        versions[prefix[:-1]] = {"version": _version(one)}
         for name, value in (*one.parameters.items(), *one.buffers.items()):
             if value is not None and not (name in one.transient and name in one.buffers):
                 found[_key(prefix, name)] = _detached(value)
         children = [(_key(prefix, name) + ".", child) for name, child in one.modules.items()]
         pending += [pair for pair in reversed(children) if pair[1] is not None]
     return found
+
+
+def _version(module: Module) -> int:
+    return 1 if module.scripted else _VERSIONS.get(module.name, 1)
 
 
 def _key(prefix: str, name: Any) -> str:
@@ -128,7 +138,8 @@ def _check(module: Any) -> None:
     name = module.name
     if module.hooks:
         raise UnconvertibleError(f"a {name} whose state dict is changed by hooks, which are code")
-    if name.startswith(_OWN_STATE) and not name.startswith(_USUAL_STATE):
+    own = name.startswith(_OWN_STATE) and not name.startswith(_USUAL_STATE)
+    if own and not module.scripted:
         raise UnconvertibleError(
             f"a {name}, which makes its state dict by code of its own",
             hint="load it where you trust it, and save its state_dict() with safemodel.save",

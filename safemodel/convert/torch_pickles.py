@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from safemodel.convert import arrays, containers, torch_plain
-from safemodel.convert.pickles import RULES, Unpickled
+from safemodel.convert.pickles import RULES, Unpickled, WithWrappers
 from safemodel.convert.torch_modules import (
     BESIDES,
     HOOKS,
@@ -49,19 +49,27 @@ class TorchPickle(Unpickled):
         blocks: gives addresses to what is copied.
     """
 
-    def __init__(self, data: memoryview, blocks: Blocks, find: Find) -> None:
-        """`find`: the storage of a persistent id."""
+    def __init__(
+        self,
+        data: memoryview,
+        blocks: Blocks,
+        find: Find,
+        *,
+        more: Mapping[str, Rule] | None = None,
+    ) -> None:
+        """`find`: the storage of a persistent id; `more`: rules besides those for all files."""
         self.blocks = blocks
         self._find = find
         self._opaque: dict[str, Opaque] = {}
-        super().__init__(data)
+        super().__init__(data, more=more)
 
     def _rules(self) -> Mapping[str, Rule]:
         fixed: dict[str, Rule] = {**RULES, **torch_plain.RULES}
         fixed.update({name: self._made_by(maker) for name, maker in MAKERS.items()})
         fixed["torch._tensor._rebuild_from_type_v2"] = self._of_type
         fixed["torch._C.Generator"] = fixed["torch.Generator"] = self._generator
-        return _Rules(fixed, self._other)
+        fixed.update(self._more)
+        return _Rules(WithWrappers(fixed, self._wrapper), self._other)
 
     def _named(self, name: str) -> Any:
         for table in (containers.NAMES.get(name, NOTHING), arrays.name_of(name)):
@@ -132,7 +140,7 @@ class TorchPickle(Unpickled):
     def _other(self, made: Made, work: Interpreter) -> Steps:
         """An object of a class that no table has: a module, an optimizer, or opaque."""
         state = made.value.state
-        kept = _attributes(state)
+        kept = attributes_of(state)
         if made.new and kept.keys() >= set(PARTS):
             return self._module(made, work, kept)
         if made.new and kept.keys() >= set(OPTIMIZER):
@@ -175,7 +183,7 @@ def _opaque(name: str) -> Steps:
     return Opaque(name)
 
 
-def _attributes(state: Value) -> dict[str, Value]:
+def attributes_of(state: Value) -> dict[str, Value]:
     """The attributes of a state, by name; of two with one name the later."""
     if not isinstance(state, Pairs):
         return {}

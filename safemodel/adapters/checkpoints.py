@@ -45,7 +45,9 @@ class CheckpointReport:
     `step` and `extra` are what was given to `save_checkpoint`; `path` and `digest` say which
     checkpoint it was. `reports` has a LoadReport for each object, by part (`model`, `model.gen`).
     `absent`: parts that you gave and the checkpoint does not have. `left`: parts of the checkpoint
-    that were not restored, since nobody asked for them, or since this machine can't have them.
+    that were not restored: nobody asked for them, or this machine can't have them, or another
+    number of ranks saved them. `differing`: what the ranks that saved it had different values of,
+    so that those of the first were taken.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class CheckpointReport:
     reports: Mapping[str, LoadReport] = field(default_factory=lambda: MappingProxyType({}))
     absent: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -65,7 +68,11 @@ class CheckpointReport:
         at = "" if self.step is None else f" at step {self.step}"
         lines = [f"checkpoint {self.path}{at}"]
         lines += [f"{name}: {report}" for name, report in self.reports.items()]
-        for what, names in (("not in it", self.absent), ("not restored", self.left)):
+        for what, names in (
+            ("not in it", self.absent),
+            ("not restored", self.left),
+            ("different at several ranks", self.differing),
+        ):
             if names:
                 lines.append(f"{what}: {', '.join(names)}")
         return "\n".join(lines)
@@ -84,6 +91,7 @@ def save_checkpoint(
     extra: object = None,
     keep: int | None = None,
     asynchronous: bool = False,
+    sharded: bool = False,
     metadata: Mapping[str, object] | Metadata | None = None,
     signer: SigningKey | Sequence[SigningKey] | _OwnKey | None = OWN_KEY,
     digest: str = "blake3",
@@ -105,6 +113,8 @@ def save_checkpoint(
         keep: how many checkpoints to keep in the folder; older ones are deleted after the save.
         asynchronous: write in a thread. Takes as much memory as the state, and keeps it for the
             next save.
+        sharded: all ranks of `torch.distributed` save one checkpoint together, a folder. All of
+            them call this, with the same arguments and a path that all can write to.
         metadata, signer, digest: as of `save`.
 
     Raises:
@@ -121,18 +131,24 @@ def save_checkpoint(
     saving: Any = adapters.import_adapter(checkpoint_files.ADAPTER)
     arguments = _arguments(model, optimizer, scheduler, scaler)
     checked = metadata_format.make(metadata or {})
-    saved = saving.save(arguments, generators=generators, step=step, rng=rng, extra=extra)
+    make = partial(saving.save, arguments, generators=generators, step=step, rng=rng, extra=extra)
+    contents = partial(_contents, saving, checked)
+    signers = partial(adapters.signing_with, signer)
+    snapshot = saving.SNAPSHOT if asynchronous else None
+    if sharded:
+        make = partial(make, sharded=True)
+        request = saving.Request(target, step or 0, keep, make, contents, signers, digest, snapshot)
+        together: SavedCheckpoint = saving.save_together(request)
+        return together
+    made = contents(make())
     if keep is not None:
         target = checkpoint_files.place(target, step or 0, checkpoint_files.ENDING)
-    signers = adapters.signing_with(signer)
-    contents = _contents(saving, saved, checked)
-    if not asynchronous:
-        return checkpoint_writer.write(
-            target, partial(_write, target, contents, signers, digest, keep)
-        )
-    copied = replace(contents, tensors=saving.SNAPSHOT.copy(contents.tensors))
+    if snapshot is None:
+        work = partial(_write, target, made, signers(), digest, keep)
+        return checkpoint_writer.write(target, work)
+    made = replace(made, tensors=snapshot.copy(made.tensors))
     return checkpoint_writer.write_later(
-        target, partial(_write, target, copied, signers, digest, keep)
+        target, partial(_write, target, made, signers(), digest, keep)
     )
 
 
@@ -151,7 +167,7 @@ def _check_keep(keep: int | None, step: int | None) -> None:
         raise UsageError("keep= needs step=, which names the checkpoints in the folder")
 
 
-def _contents(saving: Any, saved: Any, metadata: Metadata) -> Contents:
+def _contents(saving: Any, metadata: Metadata, saved: Any) -> Contents:
     from safemodel.bundle.contents import Contents
     from safemodel.format.manifest import Adapter
 
@@ -245,6 +261,7 @@ def load_checkpoint(
             MappingProxyType(dict(restored.reports)),
             restored.absent,
             restored.left,
+            restored.differing,
         )
 
 

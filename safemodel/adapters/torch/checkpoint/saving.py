@@ -16,7 +16,7 @@ from safemodel.adapters.graph_encode import encode
 from safemodel.adapters.protocol import Saved
 from safemodel.adapters.torch import into as into_state
 from safemodel.adapters.torch import tables
-from safemodel.adapters.torch.checkpoint import random_states
+from safemodel.adapters.torch.checkpoint import random_states, shards
 from safemodel.adapters.torch.checkpoint.parts import named
 from safemodel.adapters.torch.encoding import HANDLERS, INLINES
 from safemodel.errors import UnsavableError, UsageError
@@ -32,8 +32,11 @@ def save(
     step: int | None = None,
     rng: bool = True,
     extra: object = None,
+    sharded: bool = False,
 ) -> Saved:
     """The states of the objects in `arguments` (`model`, `optimizer`, ...), and the rest.
+
+    `sharded`: tensors that are spread over ranks are shards.
 
     Raises:
         UnsavableError: part of a state can't be represented; `place` is its path.
@@ -52,7 +55,8 @@ def save(
         }
     if extra is not None:
         root["extra"] = extra
-    encoded = encode(root, handlers=HANDLERS, inlines=INLINES)
+    spread = shards.handlers() if sharded else shards.refusals()
+    encoded = encode(root, handlers={**HANDLERS, **spread}, inlines=INLINES)
     return Saved(
         {"graph": encoded.graph},
         encoded.tensors,

@@ -143,6 +143,29 @@ def test_pt_of_a_module(tmp_path) -> None:
     assert state["0.weight"].data_ptr() == state["1.weight"].data_ptr()
 
 
+class Graphed(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 3)
+        self.register_buffer("temporary", torch.ones(3), persistent=False)
+        self.constant = torch.tensor([1.0, 2, 3])
+
+    def forward(self, x: Any) -> Any:
+        return self.linear(x) + self.temporary + self.constant
+
+
+def test_a_module_with_its_graph_leaves_its_state(tmp_path) -> None:
+    module = Graphed()
+    sm.save(module, tmp_path / "x.safemodel", example_inputs=(torch.ones(2, 3),))
+    sm.export(tmp_path / "x.safemodel", tmp_path / "x.pt", to="pt")
+    sm.export(tmp_path / "x.safemodel", tmp_path / "x.s", to="safetensors")
+    state = torch.load(tmp_path / "x.pt", weights_only=True)
+    assert list(state) == ["linear.weight", "linear.bias"]
+    Graphed().load_state_dict(state)
+    found = pytest.importorskip("safetensors.torch").load_file(tmp_path / "x.s")
+    assert found.keys() == state.keys()
+
+
 def test_pt_is_a_plain_file_of_pytorch(tmp_path) -> None:
     path = exported({"w": torch.randn(1000, 3)}, tmp_path, "pt")
     assert scan(path).files[0].findings == ()

@@ -30,6 +30,7 @@ __all__ = [
     "scan",
     "convert",
     "export",
+    "private_folder",
     "guard",
     "pack",
     "unpack",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from safemodel.bundle import verify as verify
     from safemodel.convert import convert as convert
     from safemodel.export import export as export
+    from safemodel.export.private import private_folder as private_folder
     from safemodel.report.model import Report as Report
     from safemodel.report.model import Severity as Severity
     from safemodel.scan import scan as scan
@@ -109,6 +111,7 @@ _WHERE = {
     "scan": ("safemodel.scan", ""),
     "convert": ("safemodel.convert", ""),
     "export": ("safemodel.export", ""),
+    "private_folder": ("safemodel.export.private", "private_folder"),
 }
 
 

@@ -196,7 +196,7 @@ def save(
         digest=digest,
     )
     for line in saved.notices:
-        _notice(line)
+        notice(line)
     return written
 
 
@@ -403,14 +403,14 @@ def signing_with(
         return signing_keys(signer)
     from safemodel.trust.store import own_signer
 
-    own = own_signer(notice=_notice)
+    own = own_signer(notice=notice)
     if own is None:
-        _notice("saved unsigned: there is no folder for your key (set SAFEMODEL_CONFIG to one)")
+        notice("saved unsigned: there is no folder for your key (set SAFEMODEL_CONFIG to one)")
         return ()
     return (own,)
 
 
-def _notice(line: str) -> None:
+def notice(line: str) -> None:
     import logging
 
     logging.getLogger("safemodel").warning("safemodel: %s", line)

@@ -47,7 +47,7 @@ def convert(
     overwrite: bool = True,
     max_seconds: float | None = None,
 ) -> str:
-    """Turn a pickle, joblib, .npy, .npz or skops file into a bundle; return the bundle digest.
+    """Turn a pickle, joblib, NumPy, skops or PyTorch file into a bundle; return its digest.
 
     Args:
         source: the file, or a folder as Hugging Face lays it out: its `config.json`, sharded

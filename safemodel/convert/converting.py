@@ -74,6 +74,7 @@ class Conversion:
         libraries: versions that the file tells, by distribution.
         tensors, size: how many, and their bytes.
         needs: names that whoever loads it has to allow.
+        owner: kind and class of the object that it is the state of, such as a module.
     """
 
     digest: str
@@ -83,6 +84,7 @@ class Conversion:
     tensors: int
     size: int
     needs: tuple[str, ...] = ()
+    owner: tuple[str, str] | None = None
 
 
 def run(
@@ -125,8 +127,10 @@ def limits_of(options: Options) -> Limits:
     return replace(DEFAULT_LIMITS, seconds=options.max_seconds)
 
 
-def scanned(file: Source, options: Options, limits: Limits) -> FileReport:
+def scanned(file: Source, options: Options, limits: Limits, *, data: bool = False) -> FileReport:
     """Scan the bytes, and refuse them if there is anything that a person should look at.
+
+    `data` takes a file of no format that anything loads, too.
 
     Raises:
         FindingsError: findings of medium severity or higher.
@@ -145,7 +149,7 @@ def scanned(file: Source, options: Options, limits: Limits) -> FileReport:
             f"could not be fully read: {_named(unread)}",
             hint=hint.format(rule=unread[0].rule) if unread else None,
         )
-    if report.status is Status.SKIPPED:
+    if report.status is Status.SKIPPED and not data:
         raise UnconvertibleError(
             "is empty" if not file.size else "is of no format that is known here"
         )
@@ -221,7 +225,13 @@ def _converted(
         len(saved.tensors),
         sum(tensor.spec.nbytes for tensor in saved.tensors),
         tuple(needs_of(saved.architecture)),
+        _owner(saved.architecture),
     )
+
+
+def _owner(architecture: Any) -> tuple[str, str] | None:
+    owner = architecture.get("state_of")
+    return None if owner is None else (owner["kind"], owner["class"])
 
 
 def watching(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, ...]:

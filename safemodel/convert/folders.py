@@ -89,7 +89,8 @@ class _Folder:
         if most is not None and file.size > most:
             raise UnconvertibleError(f"has {file.size} bytes, and {most} at the most", path=place)
         with locating(path=place):
-            self.used.append((file, converting.scanned(file, self._options, self._limits)))
+            report = converting.scanned(file, self._options, self._limits, data=most is not None)
+        self.used.append((file, report))
         return file
 
     def _json(self, name: str) -> Any:

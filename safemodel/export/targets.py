@@ -37,6 +37,9 @@ TARGETS: Final[Mapping[str, Target]] = {
         "safemodel.export.safetensors_file", "named tensors, for any framework", ".safetensors"
     ),
     "pt": Target("safemodel.export.torch_file", "state for torch.load(weights_only=True)", ".pt"),
+    "huggingface": Target(
+        "safemodel.export.huggingface", "a folder for from_pretrained of Transformers", ""
+    ),
 }
 
 

@@ -272,7 +272,7 @@ def test_every_class_of_the_table_is_what_the_library_has() -> None:
 
 
 _SUSPECT = {
-    "auto", "path", "file", "files", "code", "kernels", "class", "custom", "map", "module",
+    "auto", "file", "files", "code", "kernels", "class", "custom", "map", "module",
     "quantization", "implementation", "compile", "backbone", "revision", "function", "method",
 }  # fmt: skip
 

@@ -197,3 +197,28 @@ def _parse(table: str) -> dict[str, ModelClass]:
 
 
 MODELS: Final[Mapping[str, ModelClass]] = _parse(_TABLE)
+
+# What files call the configurations, by their classes without "Config".
+_TYPES: Final = """
+    Albert=albert Bart=bart Beit=beit Bert=bert BigBird=big_bird Blenderbot=blenderbot
+    Blip=blip BlipText=blip_text_model BlipVision=blip_vision_model Bloom=bloom CLIP=clip
+    CLIPText=clip_text_model CLIPVision=clip_vision_model Camembert=camembert CodeGen=codegen
+    Cohere=cohere ConvNext=convnext Data2VecAudio=data2vec-audio Data2VecText=data2vec-text
+    Data2VecVision=data2vec-vision Deberta=deberta DebertaV2=deberta-v2 DeiT=deit
+    Dinov2=dinov2 DistilBert=distilbert Electra=electra Falcon=falcon GPT2=gpt2
+    GPTBigCode=gpt_bigcode GPTJ=gptj GPTNeo=gpt_neo GPTNeoX=gpt_neox Gemma2=gemma2
+    Gemma3Text=gemma3_text Gemma=gemma Glm=glm GptOss=gpt_oss Granite=granite Hubert=hubert
+    LayoutLM=layoutlm Llama=llama LongT5=longt5 Longformer=longformer M2M100=m2m_100
+    MBart=mbart MPNet=mpnet MT5=mt5 Marian=marian Mistral=mistral Mixtral=mixtral
+    MobileNetV2=mobilenet_v2 ModernBert=modernbert OPT=opt Olmo2=olmo2 Olmo=olmo OwlViT=owlvit
+    OwlViTText=owlvit_text_model OwlViTVision=owlvit_vision_model Pegasus=pegasus Phi3=phi3
+    Phi=phi Qwen2=qwen2 Qwen2Moe=qwen2_moe Qwen3=qwen3 Qwen3Moe=qwen3_moe ResNet=resnet
+    Roberta=roberta Sam=sam SamMaskDecoder=sam_mask_decoder
+    SamPromptEncoder=sam_prompt_encoder SamVision=sam_vision_model Segformer=segformer
+    Siglip=siglip SiglipText=siglip_text_model SiglipVision=siglip_vision_model
+    SmolLM3=smollm3 StableLm=stablelm Starcoder2=starcoder2 Swin=swin T5=t5 ViT=vit
+    ViTMAE=vit_mae Wav2Vec2=wav2vec2 WavLM=wavlm Whisper=whisper XLMRoberta=xlm-roberta
+"""
+MODEL_TYPES: Final[Mapping[str, str]] = {
+    f"{stem}Config": kind for stem, kind in (item.split("=") for item in _TYPES.split())
+}

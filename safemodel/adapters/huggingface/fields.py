@@ -129,7 +129,7 @@ _ARGUMENTS: Final = """
     add_cross_attention global_attn_every_n_layers global_rope_theta is_decoder local_rope_theta
     n_embed num_labels out_features out_indices output_attentions partial_rotary_factor
     pooler_hidden_size rope_local_base_freq rope_scaling rope_theta rotary_emb_base rotary_pct
-    scale_decoder_outputs sliding_window_pattern torch_dtype use_cache
+    scale_decoder_outputs sliding_window_pattern tie_word_embeddings torch_dtype use_cache
 """
 ARGUMENTS: Final = frozenset(_ARGUMENTS.split()) | {
     name for name, kind in FIELDS.items() if kind == "token"

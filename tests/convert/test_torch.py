@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import safemodel as sm  # noqa: E402
-from safemodel.errors import ArchitectureError  # noqa: E402
+from safemodel.cli import main  # noqa: E402
+from safemodel.errors import ArchitectureError, FindingsError  # noqa: E402
 from safemodel.trust.policy import UNSIGNED  # noqa: E402
 
 from .support import convert_in_child, expected, written  # noqa: E402
@@ -108,6 +110,7 @@ def test_a_column_of_a_large_array_is_saved(tmp_path: Path) -> None:
 
 _MEASURE = """
 import sys
+import types
 import safemodel as sm
 
 def peak():
@@ -142,3 +145,34 @@ def test_large_files_take_little_memory(zipped: bool, size: int, tmp_path: Path)
     more, before = map(int, done.stdout.split())
     assert more < 100_000_000
     assert before + more < 200_000_000
+
+
+def test_the_command_line_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = saved(WHOLE["linear"], tmp_path / "model.pt")
+    assert main(["convert", str(source), "--unsigned"]) == 0
+    said = capsys.readouterr()
+    assert "torch.nn.modules.linear.Linear" in said.err
+    assert "into=MODULE" in said.err
+    assert "2 tensors" in said.out
+    module = torch.nn.Linear(2, 2)
+    assert sm.load(f"{source}.safemodel", trust=UNSIGNED, into=module).complete
+
+
+def test_a_class_of_your_own(tmp_path: Path) -> None:
+    class_ = type("Net", (torch.nn.Linear,), {"__module__": "acme_net"})
+    module = types.ModuleType("acme_net")
+    module.Net = class_  # type: ignore[attr-defined]
+    sys.modules["acme_net"] = module
+    try:
+        source = saved(lambda: class_(2, 3), tmp_path / "model.pt")
+        wanted = expected(loaded(source))
+    finally:
+        del sys.modules["acme_net"]
+    with pytest.raises(FindingsError, match=r"acme_net\.Net"):
+        sm.convert(source, tmp_path / "a.safemodel", signer=None)
+    assert not (tmp_path / "a.safemodel").exists()
+    sm.convert(source, tmp_path / "a.safemodel", signer=None, allow=["acme_net.Net"])
+    assert written(tmp_path / "a.safemodel") == wanted
+    assert wanted[0]["state_of"] == {"kind": "module", "class": "acme_net.Net"}

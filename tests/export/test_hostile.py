@@ -1,0 +1,127 @@
+"""Architectures of hostile signers: an export refuses them, or writes what a load gives."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from safemodel.adapters.torch import BUILDERS, HANDLERS, INLINES, PARSERS  # noqa: E402
+from safemodel.errors import AdapterError, SafemodelError  # noqa: E402
+from safemodel.export import safetensors_file, state, torch_file  # noqa: E402
+from safemodel.export.values import View  # noqa: E402
+from safemodel.format.manifest import Adapter  # noqa: E402
+from tests.adapters.mutate import mutate  # noqa: E402
+from tests.adapters.support import Codec, MemoryBundle  # noqa: E402
+
+codec = Codec(HANDLERS, INLINES, BUILDERS, PARSERS)
+WORDS = [
+    *("tensor", "quantized", "sparse_coo", "OrderedDict", "dict", "list", "tuple", "set", "bool"),
+    *("float32", "int64", "qint8", "U8", "Parameter", "Buffer", "sparse_csr", "a", "ref"),
+]
+
+
+class Bundle(MemoryBundle):
+    """As much of a bundle as an export reads."""
+
+    def __init__(self, graph: Any, stored: MemoryBundle) -> None:
+        super().__init__(())
+        self.tensors, self.buffers = stored.tensors, stored.buffers
+        self.manifest = cast(Any, self)
+        self.adapter = Adapter("torch", 1)
+        self.architecture = {"graph": graph}
+        self.chunk_size = 1 << 20
+
+    def pieces(self, name: str, buffer: Any) -> Any:
+        return [self.buffers[name]] if len(self.buffers[name]) else []
+
+
+def states() -> dict[str, Any]:
+    x = torch.arange(12.0).reshape(3, 4)
+    return {
+        "views": {"a": x, "b": x[1:], "c": x[:, ::2], "d": x.view(torch.int32)},
+        "flat": {"a": x.t(), "b": torch.tensor([True, False]), "c": torch.ones(0, 3)},
+        "nested": {"a": [x, (1, 2.5, "t", None)], "b": {1, 2}, "c": torch.Size([2]), 3: b"x"},
+        "kinds": [
+            *(torch.nn.Parameter(x.clone()), torch.nn.Buffer(torch.ones(2)), x.to_sparse()),
+            *(torch.quantize_per_tensor(x, 0.1, 0, torch.qint8), x.to_sparse_csr()),
+            torch.quantize_per_channel(x, torch.ones(3), torch.zeros(3), 0, torch.qint8),
+        ],
+        "large": {"a": "x" * 5000, "b": b"y" * 2000, "c": x},
+    }
+
+
+@pytest.mark.parametrize("name", ["views", "flat", "nested", "kinds", "large"])
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_random_edits(name: str, seed: int, tmp_path_factory: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph, stored = codec.save(states()[name])
+        bundle = Bundle(mutate(graph, seed, WORDS), stored)
+        folder = tmp_path_factory.getbasetemp()
+        for module, target in ((torch_file, "x.pt"), (safetensors_file, "x.safetensors")):
+            path = folder / target
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(SafemodelError):
+                module.write(cast(Any, bundle), str(path), overwrite=False)
+            if path.exists():
+                _check(path)
+
+
+def _check(path: Path) -> None:
+    """What was written can be loaded, or is refused by PyTorch's own checks of what is in it."""
+    if path.suffix == ".pt":
+        with contextlib.suppress(RuntimeError, ValueError, TypeError):
+            torch.load(path, weights_only=True)
+    else:
+        pytest.importorskip("safetensors.torch").load_file(path)
+
+
+KEYS = st.sampled_from([*WORDS, "kind", "nodes", "root", "state", "data", "program", "graph"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**53) | st.sampled_from([*WORDS, ""]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@given(JSON)
+@settings(max_examples=150, deadline=None)
+def test_any_json(architecture: Any) -> None:
+    bundle = Bundle(None, MemoryBundle(()))
+    bundle.architecture = architecture
+    with contextlib.suppress(AdapterError):
+        state.read(cast(Any, bundle))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"dtype": "float32", "data": "a", "shape": [13], "strides": [4], "offset": 0},
+        {"dtype": "float32", "data": "a", "shape": [3], "strides": [4], "offset": 40},
+        {"dtype": "float32", "data": "a", "shape": [3], "strides": [-4], "offset": 8},
+        {"dtype": "float32", "data": "a", "shape": [3], "strides": [2], "offset": 0},
+        {"dtype": "float64", "data": "a"},
+        {"dtype": "float33", "data": "a"},
+        {"dtype": "float32", "data": "a", "layout": [4, 4]},
+        {"dtype": "float32", "data": "a", "class": "Module"},
+        {"dtype": "float32", "data": "a", "persistent": True},
+        {"dtype": "float32", "data": "b"},
+        {"dtype": ["float32"], "data": "a"},
+        {"dtype": "float32", "data": "a", "conj": False},
+    ],
+)
+def test_tensors_that_are_none(node: Any) -> None:
+    graph, stored = codec.save({"a": torch.arange(12.0).reshape(3, 4)})
+    assert isinstance(state.read(cast(Any, Bundle(graph, stored)))["a"], View)
+    graph["nodes"][1] = {"kind": "tensor", **node}
+    with pytest.raises(AdapterError):
+        state.read(cast(Any, Bundle(graph, stored)))

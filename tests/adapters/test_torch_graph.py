@@ -382,6 +382,34 @@ def test_sizes_are_computed(tmp_path: Path) -> None:
         given = torch.randn(rows, columns), torch.randn(20)
         for here, there in zip(Sizes()(*given), loaded(*given), strict=True):
             assert same(here, there)
+    # What the module would have done otherwise is not in the graph.
+    with pytest.raises(RuntimeError, match="outside of what the model was exported for"):
+        loaded(torch.randn(4, 7), torch.randn(9))
+
+
+def test_conditions_of_the_code_are_checked(tmp_path: Path) -> None:
+    class Branches(nn.Module):
+        def forward(self, batch: Any, times: int = 2, *, more: Any = None) -> Any:
+            x, (y, z) = batch["x"]
+            if x.shape[0] % 3 == 1 and z.shape[0] != y.shape[0] and more.shape[0] < 2 * y.shape[0]:
+                return x * times
+            return x
+
+    def arguments(x: int, y: int, z: int, more: int) -> Any:
+        batch = {"x": (torch.ones(x), (torch.ones(y), torch.ones(z)))}
+        return (batch, 3), {"more": torch.ones(more)}
+
+    size = {0: Dim.AUTO}
+    dynamic = {"batch": {"x": (size, (size, size))}, "times": None, "more": size}
+    loaded = saved(
+        Branches(), tmp_path / "m.safemodel", *arguments(4, 5, 6, 7), dynamic_shapes=dynamic
+    )
+    args, named = arguments(7, 4, 9, 2)
+    assert same(loaded(*args, **named), torch.full((7,), 3.0))
+    for wrong in ((8, 4, 9, 2), (7, 9, 9, 2), (7, 4, 9, 8)):
+        args, named = arguments(*wrong)
+        with pytest.raises(RuntimeError, match="outside of what the model was exported for"):
+            loaded(*args, **named)
 
 
 def test_equal_sizes_stay_equal_and_multiples_multiples(tmp_path: Path) -> None:

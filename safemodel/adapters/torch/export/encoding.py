@@ -18,6 +18,7 @@ from safemodel.adapters.torch.operators import name_of
 from safemodel.errors import UnsavableError
 
 if TYPE_CHECKING:
+    from safemodel.adapters.torch.export.conditions import Conditions
     from safemodel.format.canonical_json import JsonValue
 
 # They check what the example was: types that `to()` may change, and ranges that are checked
@@ -48,22 +49,24 @@ class Writer:
         self._known: dict[int, int] = {}
         self._kept: list[Any] = []  # ids stay unique
         self.operators: set[str] = set()
+        self.unchecked: set[str] = set()  # conditions that no node can say
 
     def graph(
         self,
         graph: torch.fx.Graph,
         lifted: Mapping[str, int] = _NOTHING,
         mutated: Mapping[int, str] = _NOTHING,
+        conditions: Conditions | None = None,
     ) -> tuple[list[int], list[JsonValue], list[Any]]:
         """Encode a graph: the numbers of its state, its nodes, and what it returns.
 
         `lifted` maps inputs to the tensors of the state that they are. `mutated` says of outputs,
-        by their place, that they are what an input becomes.
+        by their place, that they are what an input becomes. `conditions` come first.
 
         Raises:
             UnsavableError: it has a node that a program can't have.
         """
-        return _GraphWriter(self, graph, lifted, mutated).run()
+        return GraphWriter(self, graph, lifted, mutated).run(conditions)
 
     def subgraph(self, module: torch.fx.GraphModule) -> GraphRef:
         """Encode a graph that nodes run; once, however many do."""
@@ -104,7 +107,7 @@ class Writer:
                 node["op"] = numbers[node["op"]]
 
 
-class _GraphWriter:
+class GraphWriter:
     """One graph."""
 
     def __init__(
@@ -122,9 +125,14 @@ class _GraphWriter:
         self._written: list[JsonValue] = []
         self._first = 0
 
-    def run(self) -> tuple[list[int], list[JsonValue], list[Any]]:
+    def run(
+        self, conditions: Conditions | None = None
+    ) -> tuple[list[int], list[JsonValue], list[Any]]:
+        """The numbers of the state, the nodes, and what the graph returns."""
         nodes = list(self._graph.nodes)
         state = self._number_inputs([node for node in nodes if node.op == "placeholder"])
+        if conditions is not None:
+            conditions.write(self)
         live = _live(nodes)
         results: list[Any] = []
         for node in nodes:
@@ -175,9 +183,18 @@ class _GraphWriter:
             target = by_name[self._mutated[place]]
             if not _is_in_place(value, target):
                 args = [self._numbers[target], self._value(value, "output")]
-                self._writer.operators.add(_COPY)
-                self._written.append({"op": _COPY, "args": values.encode(args, "output")})
+                self.add(_COPY, args)
         return results
+
+    def add(self, name: str, args: list[Any]) -> Ref:
+        """Write a node that the exported graph does not have."""
+        self._writer.operators.add(name)
+        self._written.append({"op": name, "args": values.encode(args, name)})
+        return Ref(self._first + len(self._written) - 1)
+
+    def claim(self, condition: Ref) -> None:
+        """Write that something must be true."""
+        self.add(_ASSERT, [condition, _ASSERTED])
 
     def _call(self, node: torch.fx.Node) -> None:
         """Write a call. One that puts its result elsewhere (`out=`) is two: the call, a copy."""
@@ -186,10 +203,7 @@ class _GraphWriter:
         self._written.append(self._node(node, plain))
         if plain is not None:
             target = self._value(node.kwargs["out"], node.name)
-            self._writer.operators.add(_COPY)
-            args = values.encode([target, self._numbers[node]], node.name)
-            self._numbers[node] = Ref(self._first + len(self._written))
-            self._written.append({"op": _COPY, "args": args})
+            self._numbers[node] = self.add(_COPY, [target, self._numbers[node]])
 
     def _node(self, node: torch.fx.Node, plain: Any = None) -> JsonValue:
         name = _name(node, plain)

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 _MANY: Final = 2**48
 
 
-class _Leaf:
-    """Stands for a leaf while containers are looked at."""
+class Leaf:
+    """Stands for a leaf while containers are looked at. `varies`: it is an integer that may."""
 
-    __slots__ = ("json",)
+    __slots__ = ("json", "number", "varies")
 
-    def __init__(self, json: JsonValue) -> None:
+    def __init__(self, json: JsonValue, number: int) -> None:
         self.json = json
+        self.number = number
+        self.varies = type(json) is dict and "integer" in json
 
 
 class Inputs:
@@ -46,9 +48,10 @@ class Inputs:
             for node in exported.graph.nodes
             if node.op == "placeholder" and node.name not in lifted
         ]
-        leaves = [_Leaf(self._leaf(node)) for node in nodes]
+        leaves = [Leaf(self._leaf(node), number) for number, node in enumerate(nodes)]
         args, kwargs = pytree.tree_unflatten(leaves, exported.call_spec.in_spec)
         names = _positional(signature)[: len(args)]
+        self.arguments = {**dict(zip(names, args, strict=False)), **kwargs}
         self.json: dict[str, JsonValue] = {
             "parameters": list(names),
             "args": [tree(value, "an argument") for value in args],
@@ -118,7 +121,7 @@ def outputs(exported: Any, given: Sequence[Any]) -> JsonValue:
     Raises:
         UnsavableError: a container that has no plain form.
     """
-    leaves = [_Leaf(values.encode(value, "output")) for value in given]
+    leaves = [Leaf(values.encode(value, "output"), 0) for value in given]
     return tree(pytree.tree_unflatten(leaves, exported.call_spec.out_spec), "output")
 
 
@@ -128,7 +131,7 @@ def tree(value: Any, place: str) -> JsonValue:
     Raises:
         UnsavableError: it has no plain form.
     """
-    if isinstance(value, _Leaf):
+    if isinstance(value, Leaf):
         return value.json
     if isinstance(value, Mapping):
         return {"dict": [[_key(key, place), tree(item, place)] for key, item in value.items()]}

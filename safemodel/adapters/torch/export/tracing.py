@@ -19,6 +19,7 @@ import torch
 
 from safemodel.adapters.torch import tables
 from safemodel.adapters.torch.export import signatures
+from safemodel.adapters.torch.export.conditions import Conditions
 from safemodel.adapters.torch.export.encoding import Writer
 from safemodel.adapters.torch.export.examples import Example
 from safemodel.adapters.torch.export.program import (
@@ -94,6 +95,10 @@ def _trace(module: Any, examples: Mapping[str, Example], failed: dict[Any, str])
         f"{message:.300}"
         for (name, mode), message in failed.items()
     ]
+    notices += [
+        f"a condition on the inputs is not in the archive, and will not be checked: {code:.200}"
+        for code in sorted(writer.unchecked)
+    ]
     return slots.program(module, writer, forms, entries, notices)
 
 
@@ -147,7 +152,9 @@ def _form(module: Any, name: str, example: Example, slots: _Slots, writer: Write
             )
     inputs = signatures.Inputs(exported, lifted, inspect.signature(getattr(module, name)))
     mutated = _mutated(exported.graph_signature)
-    state, nodes, outputs = writer.graph(exported.graph, lifted, mutated)
+    conditions = Conditions(exported._guards_code or (), inputs.arguments)
+    state, nodes, outputs = writer.graph(exported.graph, lifted, mutated, conditions)
+    writer.unchecked.update(conditions.unknown)
     numbers: list[JsonValue] = [*state]
     tree = signatures.outputs(exported, outputs)
     return {**inputs.json, "state": numbers, "nodes": nodes, "outputs": tree}

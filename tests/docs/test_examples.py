@@ -39,6 +39,14 @@ def test_pytorch(tmp_path) -> None:
     assert "saved again" in out
 
 
+def test_checkpoint_kill_resume(tmp_path) -> None:
+    pytest.importorskip("torch")
+    out = run("checkpoint_kill_resume.py", tmp_path)
+    assert out.count("killed: step-") == 2
+    assert "went on from step" in out
+    assert "the same weights, to the last bit" in out
+
+
 def test_demo(tmp_path) -> None:
     pytest.importorskip("sklearn")
     out = run("demo.py", tmp_path / "demo")

@@ -74,9 +74,9 @@ LOOKS_PER_COPY: Final = 8  # looking at a byte costs an eighth of copying it
 MAX_BROADCAST: Final = 1 * GIB  # a view may address this much more than the bytes it stands on
 
 # Programs of PyTorch modules
-MAX_PROGRAM_VALUES: Final = 1_000_000  # of one archive: arguments, results, items of lists
-MAX_PROGRAM_NODES: Final = 200_000
-MAX_PROGRAM_STATE: Final = 200_000
+MAX_PROGRAM_VALUES: Final = 500_000  # of one archive: arguments, results, items of lists
+MAX_PROGRAM_NODES: Final = 50_000
+MAX_PROGRAM_STATE: Final = 100_000
 MAX_PROGRAM_GRAPHS: Final = 10_000
 MAX_PROGRAM_CALLS: Final = 16  # graphs that run one another
 MAX_PROGRAM_LISTS: Final = 4  # lists of arguments in one another

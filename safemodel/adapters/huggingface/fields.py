@@ -94,7 +94,7 @@ _CONFIGURATION: Final = """
 """
 
 _GENERATION: Final = """
-    flag: disable_compile do_sample early_stopping is_assistant is_multilingual low_memory
+    flag: do_sample early_stopping is_assistant is_multilingual low_memory
         output_attentions output_hidden_states output_logits output_scores remove_invalid_values
         renormalize_logits return_dict_in_generate return_timestamps token_healing use_cache
     labels: lang_to_id task_to_id

@@ -187,6 +187,64 @@ def other_parts(rank: int, folder: Path) -> Any:
     return None
 
 
+def _mlp(seed: int) -> Any:
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(torch.nn.Linear(4, 9), torch.nn.Tanh(), torch.nn.Linear(9, 3))
+
+
+def _trained(model: Any, steps: int, rank: int = 0) -> tuple[Any, list[float]]:
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1)
+    return optimizer, _steps(model, optimizer, steps)
+
+
+def _steps(model: Any, optimizer: Any, steps: int) -> list[float]:
+    losses = []
+    for step in range(steps):
+        optimizer.zero_grad()
+        loss = model(torch.ones(2, 4) * (step + 1)).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def libraries(rank: int, folder: Path) -> Any:
+    """What FSDP2 and DistributedDataParallel made of a model."""
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    made = {"fsdp": _mlp(1), "ddp": _mlp(2)}
+    fully_shard(made["fsdp"], mesh=mesh)
+    made["ddp"] = torch.nn.parallel.DistributedDataParallel(made["ddp"])
+    found = {}
+    for name, model in made.items():
+        optimizer, _ = _trained(model, 3)
+        sm.save_checkpoint(folder / name, model=model, optimizer=optimizer, sharded=True)
+        expected = _steps(model, optimizer, 2)
+        report = sm.load_checkpoint(folder / name, model=model, optimizer=optimizer)
+        found[name] = [expected, _steps(model, optimizer, 2), report.complete]
+    return found
+
+
+def killed(rank: int, folder: Path) -> Any:
+    """A rank dies while it writes."""
+    model = torch.nn.Linear(2, 2)
+    target = folder / "killed"
+    sm.save_checkpoint(target, model=model, step=1, keep=2, sharded=True)
+    if rank == 1:
+        from safemodel.adapters.torch.checkpoint import jointly
+
+        # Its connections end with it; the file of what it gives is written by hand.
+        (folder / "meet-killed-2.1").write_text("null")
+        jointly.write_shard = lambda *args, **options: os._exit(0)
+    try:
+        extra = torch.full((5,), float(rank))
+        sm.save_checkpoint(target, model=model, step=2, keep=2, extra=extra, sharded=True)
+    except errors.SafemodelError as error:
+        return [type(error).__name__, str(error), os.listdir(target)]
+    return None
+
+
 def main(folder: Path) -> None:
     sm.save_checkpoint(folder / "key", model=torch.nn.Linear(1, 1))  # makes the key
     found = {
@@ -196,6 +254,8 @@ def main(folder: Path) -> None:
         "pipeline": ranks(folder, 2, own_parts),
         "failing": ranks(folder, 2, failing),
         "other parts": ranks(folder, 2, other_parts),
+        "libraries": ranks(folder, 2, libraries),
+        "killed": ranks(folder, 2, killed),
     }
     print(json.dumps(found))
 

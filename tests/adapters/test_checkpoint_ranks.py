@@ -139,6 +139,32 @@ def test_an_error_at_one_rank_ends_the_save_at_all(found: Any) -> None:
         assert "rank 1 saves other parts" in message
 
 
+@pytest.mark.parametrize("library", ["fsdp", "ddp"])
+def test_what_libraries_make_of_a_model(library: str, found: Any, folder: Path) -> None:
+    from tests.adapters.checkpoint_ranks import _mlp, _steps
+
+    for answers in found["libraries"]:
+        expected, again, complete = answers[library]
+        assert expected == again
+        assert complete
+    model = _mlp(7)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1)
+    path = folder / library
+    if library == "fsdp":
+        path = folder / "packed.safemodel"
+        sm.pack(folder / library, path)
+    assert sm.load_checkpoint(path, model=model, optimizer=optimizer).complete
+    assert _steps(model, optimizer, 2) == pytest.approx(found["libraries"][0][library][0])
+
+
+def test_a_rank_that_dies_leaves_what_was_there(found: Any, folder: Path) -> None:
+    kind, message, names = found["killed"][0]
+    assert kind == "SourceError"
+    assert "lost contact" in message
+    assert names == ["step-000000001"]
+    assert sm.load_checkpoint(folder / "killed", model=torch.nn.Linear(2, 2)).step == 1
+
+
 def test_sharded_without_ranks(tmp_path: Path) -> None:
     with pytest.raises(errors.UsageError, match="not initialized"):
         sm.save_checkpoint(tmp_path / "c", model=torch.nn.Linear(1, 1), sharded=True)

@@ -6,7 +6,8 @@ Nothing here comes from a file. Implements spec/checkpoints.md, "Several ranks".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -45,7 +46,10 @@ class Ranks:
 
     def gather(self, value: JsonValue) -> list[JsonValue]:
         """The values of all ranks, at rank 0; an empty list at the others."""
-        data = canonical_json.encode(value)
+        with _contact():
+            return self._gather(canonical_json.encode(value))
+
+    def _gather(self, data: bytes) -> list[JsonValue]:
         sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
         dist.all_gather(sizes, torch.tensor([len(data)]), group=self._group)
         longest = max(int(size) for size in sizes)
@@ -58,7 +62,10 @@ class Ranks:
 
     def broadcast(self, value: JsonValue) -> JsonValue:
         """The value of rank 0, at all ranks."""
-        data = canonical_json.encode(value) if self.rank == 0 else b""
+        with _contact():
+            return self._broadcast(canonical_json.encode(value) if self.rank == 0 else b"")
+
+    def _broadcast(self, data: bytes) -> JsonValue:
         size = torch.tensor([len(data)])
         dist.broadcast(size, src=0, group=self._group)
         box = torch.zeros(int(size), dtype=torch.uint8)
@@ -91,6 +98,18 @@ class Ranks:
         if "error" in outcome:
             raise SourceError(f"the checkpoint was not saved: {outcome['error']}")
         return outcome["value"]
+
+
+@contextmanager
+def _contact() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # what gloo raises when the other end is gone, or too slow
+        raise SourceError(
+            f"the ranks that save it lost contact: {str(error).splitlines()[0]:.300}",
+            hint="a rank has died, or did not call save_checkpoint(); the checkpoints that were "
+            "there are as they were",
+        ) from error
 
 
 def _attempt(work: Callable[[], JsonValue]) -> tuple[BaseException | None, JsonValue]:

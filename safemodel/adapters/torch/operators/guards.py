@@ -1,7 +1,9 @@
 """Checks of values, for operators whose kernels don't make them: run before the kernel.
 
 Found by running each operator with hostile values in a process of its own
-(tests/adapters/test_torch_operators_hostile.py).
+(tests/adapters/test_torch_operators_hostile.py). A guard raises ValueError, as PyTorch's own checks
+raise RuntimeError or IndexError: what is wrong may be the graph or what its user gave it. Values of
+tensors are looked at on the CPU only; elsewhere kernels check indices themselves.
 """
 
 from __future__ import annotations
@@ -11,11 +13,150 @@ from typing import Any, Final
 
 import torch
 
+from safemodel.adapters.torch.operators.recurrent import RECURRENT
+from safemodel.adapters.torch.operators.refusing import Guard, integers, refuse, tensor, within
+from safemodel.adapters.torch.operators.roles import MAX_ELEMENTS, MAX_WINDOW
 from safemodel.adapters.torch.operators.schema import Signature
 
-Guard = Callable[[dict[str, Any]], None]
 
-GUARDS: Final[Mapping[str, Guard]] = {}
+def _weight_norm(given: dict[str, Any]) -> None:
+    v, g, dim = tensor(given, "v"), tensor(given, "g"), given.get("dim", 0)
+    if v.dtype != g.dtype:
+        refuse("its two tensors differ in type")
+    if dim == -1:
+        expected = [] if g.dim() == 0 else [1] * g.dim()
+    elif 0 <= dim < v.dim():
+        expected = [size if axis == dim else 1 for axis, size in enumerate(v.shape)]
+    else:
+        refuse("dim is none of the tensor's")
+    if list(g.shape) != expected:
+        refuse("the norm has not the shape of the tensor")
+
+
+def _ctc_loss(given: dict[str, Any]) -> None:
+    scores, targets = tensor(given, "log_probs"), tensor(given, "targets")
+    if scores.dim() not in (2, 3) or targets.dim() not in (1, 2):
+        refuse("log_probs or targets have too few or too many dimensions")
+    batch = scores.shape[1] if scores.dim() == 3 else 1
+    steps, classes = scores.shape[0], scores.shape[-1]
+    spans = [integers(given[name]) for name in ("input_lengths", "target_lengths")]
+    if any(len(span) != batch for span in spans):
+        refuse("there is not one length a sequence")
+    room = targets.shape[1] if targets.dim() == 2 else targets.shape[0]
+    longest = max(spans[1], default=0) if targets.dim() == 2 else sum(spans[1])
+    if targets.dim() == 2 and scores.dim() == 3 and targets.shape[0] != batch:
+        refuse("there is not one target a sequence")
+    if any(not 0 <= length <= steps for length in spans[0]):
+        refuse("an input length is outside of the input")
+    if min(spans[1], default=0) < 0 or longest > room:
+        refuse("a target length is outside of the targets")
+    within(targets, 0, classes - 1, "targets")
+
+
+def _lu_unpack(given: dict[str, Any]) -> None:
+    factors, pivots = tensor(given, "LU_data"), tensor(given, "LU_pivots")
+    if factors.dim() < 2 or pivots.dim() < 1:
+        refuse("the factors are no matrices")
+    if list(pivots.shape) != [*factors.shape[:-2], min(factors.shape[-2:])]:
+        refuse("the pivots have not the shape of the factors")
+    within(pivots, 1, factors.shape[-2], "pivots")
+
+
+def _matrix_power(given: dict[str, Any]) -> None:
+    if abs(given["n"]) > 2**31:
+        refuse("the exponent is too large")
+
+
+def _combinations(given: dict[str, Any]) -> None:
+    items, r = tensor(given, "self"), given.get("r", 2)
+    if not 0 <= r <= 16 or max(items.numel(), 1) ** r > MAX_ELEMENTS:
+        refuse("there are too many combinations")
+
+
+def _sections(given: dict[str, Any]) -> None:
+    if given["sections"] > _MAX_PARTS:
+        refuse("there are too many parts")
+
+
+def _windows(given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if name != "self" and any(not 0 <= one <= MAX_WINDOW for one in integers(value)):
+            refuse(f"{name} is not 0 to {MAX_WINDOW}")
+
+
+def _plain(given: dict[str, Any]) -> None:
+    if tensor(given, "self").is_quantized:
+        refuse("the tensor is quantized")
+
+
+def _finite(name: str) -> Guard:
+    def guard(given: dict[str, Any]) -> None:
+        matrices = tensor(given, name)
+        if matrices.device.type == "cpu" and not bool(torch.isfinite(matrices.detach()).all()):
+            refuse("there is a number that is not finite")
+
+    return guard
+
+
+def _least(value: Any) -> bool:
+    """Whether there is an integer whose negative the type does not have."""
+    if isinstance(value, torch.Tensor):
+        if value.dtype not in _SIGNED or value.device.type != "cpu":
+            return False
+        return bool((value == torch.iinfo(value.dtype).min).any())
+    return type(value) is int and value in _LEAST
+
+
+def _whole_division(given: dict[str, Any]) -> None:
+    if given.get("rounding_mode") is None or not _least(given.get("self")):
+        return
+    by = given.get("other")
+    if bool((by == -1).any()) if isinstance(by, torch.Tensor) else by == -1:
+        refuse("the quotient of the least integer and -1")
+
+
+def _common_multiple(given: dict[str, Any]) -> None:
+    if _least(given.get("self")) or _least(given.get("other")):
+        refuse("a multiple of the least integer")
+
+
+def _div_out(given: dict[str, Any]) -> None:
+    out, parts = tensor(given, "out"), (tensor(given, "self"), tensor(given, "other"))
+    if list(out.shape) != list(torch.broadcast_tensors(*parts)[0].shape):  # type: ignore[no-untyped-call]
+        refuse("what is written to has another shape")
+    if any(part.dtype != out.dtype or part.device != out.device for part in parts):
+        refuse("what is written to has another type")
+
+
+_MAX_PARTS: Final = 2**16
+_SIGNED: Final = (torch.int8, torch.int16, torch.int32, torch.int64)
+_LEAST: Final = tuple(torch.iinfo(dtype).min for dtype in _SIGNED)
+_DIVISIONS: Final = ("div", "divide", "div_", "divide_")
+
+GUARDS: Final[Mapping[str, Guard]] = {
+    "aten::_weight_norm": _weight_norm,
+    "aten::col2im": _windows,
+    "aten::combinations": _combinations,
+    "aten::ctc_loss.IntList": _ctc_loss,
+    "aten::ctc_loss.Tensor": _ctc_loss,
+    "aten::div.out": _div_out,
+    "aten::im2col": _windows,
+    "aten::lcm": _common_multiple,
+    "aten::lcm_": _common_multiple,
+    "aten::linalg_eig": _finite("self"),
+    "aten::linalg_eigvals": _finite("self"),
+    "aten::linalg_matrix_power": _matrix_power,
+    "aten::lu_unpack": _lu_unpack,
+    "aten::matrix_power": _matrix_power,
+    "aten::tensor_split.sections": _sections,
+    "aten::view.dtype": _plain,
+    **{
+        f"aten::{name}.{kind}_mode": _whole_division
+        for name in _DIVISIONS
+        for kind in ("Tensor", "Scalar")
+    },
+    **RECURRENT,
+}
 
 
 def guarded(name: str, operator: Any, signature: Signature) -> Callable[..., Any]:
@@ -27,7 +168,10 @@ def guarded(name: str, operator: Any, signature: Signature) -> Callable[..., Any
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if not torch.compiler.is_compiling():
-            guard(dict(zip(names, args, strict=False)) | kwargs)
+            try:
+                guard(dict(zip(names, args, strict=False)) | kwargs)
+            except ValueError as error:
+                raise ValueError(f"operator {name}: {error}") from None
         return operator(*args, **kwargs)
 
     call.__name__ = call.__qualname__ = name.partition("::")[2].replace(".", "_")

@@ -38,7 +38,6 @@ _PLAIN_DTYPES: Final = frozenset(
     if name.startswith(("bool", "float", "bfloat", "complex"))
     or name in {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
 )
-_QUANTIZED_DTYPES: Final = frozenset(tables.QUANTIZED_NAMES)
 _FORMATS: Final = frozenset(tables.MEMORY_FORMATS.values())
 
 
@@ -87,13 +86,8 @@ def _item(argument: Argument, value: Any) -> None:
         if base not in _COMPUTED:
             raise ArchitectureError(f"argument {argument.name!r} must be written in the graph")
         return
-    if base == "ScalarType" and argument.role == "qdtype":
-        fits = type(value) is torch.dtype and value in _QUANTIZED_DTYPES
-    else:
-        fits = base in _LITERALS and _LITERALS[base](value)
-    if base == "Tensor" and argument.kind.many:
-        fits = False
-    if not fits:
+    fits = base in _LITERALS and _LITERALS[base](value)
+    if not fits or (base == "Tensor" and argument.kind.many):
         raise ArchitectureError(f"argument {argument.name!r} is {value!r:.60}, not {argument.kind}")
 
 

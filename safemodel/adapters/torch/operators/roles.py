@@ -85,8 +85,8 @@ STRINGS: Final[Mapping[str, tuple[Check, str]]] = {
     ),
     "padding": (_one_of("valid", "same"), "valid, same"),
     "reduce": (
-        _one_of("sum", "prod", "mean", "amax", "amin", "max", "min"),
-        "sum, prod, mean, amax, amin",
+        _one_of("sum", "prod", "mean", "amax", "amin", "add", "multiply"),
+        "sum, prod, mean, amax, amin, add, multiply",
     ),
     "rounding_mode": (_one_of("floor", "trunc"), "floor, trunc"),
     "side": (_one_of("left", "right"), "left, right"),
@@ -102,8 +102,9 @@ _NAMED: Final[Mapping[str, str]] = {
     "length": "length steps N s window_length num_samples num_classes minlength bins total_length",
     "count": "chunks sections groups num_groups num_heads num_head embed_dim k upscale_factor "
     "downscale_factor num_layers steps",
-    "window": "kernel_size stride dilation output_padding n_fft hop_length win_length group",
-    "pad": "pad padding",
+    "window": "kernel_size stride dilation padding output_padding n_fft hop_length win_length "
+    "group",
+    "pad": "pad",
     "index": "index start end step padding_idx ignore_index blank diagonal offset shifts",
     "reduction": "reduction",
     "code": "interpolation_mode padding_mode normalization edge_order compute_mode mask_type",

@@ -6,9 +6,6 @@ Schemas as of PyTorch 2.13, without their namespace `aten`; `schema.py` says how
 from typing import Final
 
 ROWS: Final = """
-_fft_c2c(Tensor self, SymInt[] dim, int normalization, bool forward) -> Tensor
-_fft_c2r(Tensor self, int[] dim, int normalization, SymInt last_dim_size) -> Tensor
-_fft_r2c(Tensor self, int[] dim, int normalization, bool onesided) -> Tensor
 bartlett_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device?
   device=None, bool? pin_memory=None) -> Tensor
 bartlett_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout?
@@ -66,7 +63,4 @@ kaiser_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=No
 stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None,
   bool normalized=False, bool? onesided=None, bool? return_complex=None, bool?
   align_to_window=None) -> Tensor
-stft.center(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor?
-  window=None, bool center=True, str pad_mode="reflect", bool normalized=False, bool?
-  onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor
 """

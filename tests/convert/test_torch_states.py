@@ -7,7 +7,6 @@ and compares as the tests of the adapter have it.
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +68,10 @@ def _is_parametrized(module: Any) -> bool:
 
 
 def check(makes: dict[str, Make], folder: Path) -> None:
-    """Each, in both formats, becomes what `save` makes of what `torch.load` gives."""
+    """Each, in both formats, becomes what `save` makes of what `torch.load` gives.
+
+    It is loaded from the newer one: in the older PyTorch reads generators before their states.
+    """
     jobs = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -81,19 +83,11 @@ def check(makes: dict[str, Make], folder: Path) -> None:
                 jobs.append((name, source, source.with_suffix(".safemodel")))
         said = convert_in_child([job[1:] for job in jobs], folder)
         assert {name: one for (name, *_), one in zip(jobs, said, strict=True) if one} == {}
-        for name, source, target in jobs:
-            found = written(target)
-            for one in _loaded(source):
-                assert found == content(adapter.save(one)), f"{name} in {source.name}"
-
-
-def _loaded(source: Path) -> list[Any]:
-    """The object; none where PyTorch can't read what it wrote: generators in its old format."""
-    try:
-        return [torch.load(source, weights_only=False)]
-    except (SystemError, AttributeError, pickle.UnpicklingError):
-        assert "False" in source.name
-        return []
+        for number, name in enumerate(makes):
+            loaded = torch.load(folder / f"{number}-True.pt", weights_only=False)
+            wanted = content(adapter.save(loaded))
+            for zipped in (True, False):
+                assert written(folder / f"{number}-{zipped}.safemodel") == wanted, (name, zipped)
 
 
 def test_a_sample_of_all_states(tmp_path: Path) -> None:

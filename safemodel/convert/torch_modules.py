@@ -26,7 +26,7 @@ HOOKS: Final = ("_state_dict_hooks", "_state_dict_pre_hooks")
 OPTIMIZER: Final = ("state", "param_groups", "defaults")
 
 # Classes of PyTorch whose state dict has another version than 1.
-_VERSIONS: Final[Mapping[str, int]] = {
+VERSIONS: Final[Mapping[str, int]] = {
     **dict.fromkeys(
         (
             *(f"torch.nn.modules.batchnorm.BatchNorm{axes}d" for axes in (1, 2, 3)),
@@ -39,11 +39,11 @@ _VERSIONS: Final[Mapping[str, int]] = {
     )
 }
 # Packages with classes that make their state dict themselves, and what of them does not.
-_OWN_STATE: Final = (
+OWN_STATE: Final = (
     *("torch.ao.", "torch.fx.", "torch.jit.", "torch.nn.intrinsic.", "torch.nn.qat."),
     *("torch.nn.quantizable.", "torch.nn.quantized.", "torch.quantization."),
 )
-_USUAL_STATE: Final = ("torch.ao.nn.intrinsic.modules.fused.", "torch.ao.quantization.stubs.")
+USUAL_STATE: Final = ("torch.ao.nn.intrinsic.modules.fused.", "torch.ao.quantization.stubs.")
 
 
 class Opaque:
@@ -123,7 +123,7 @@ def state_dict(module: Module) -> OrderedDict[str, Any]:
 
 
 def _version(module: Module) -> int:
-    return 1 if module.scripted else _VERSIONS.get(module.name, 1)
+    return 1 if module.scripted else VERSIONS.get(module.name, 1)
 
 
 def _key(prefix: str, name: Any) -> str:
@@ -138,7 +138,7 @@ def _check(module: Any) -> None:
     name = module.name
     if module.hooks:
         raise UnconvertibleError(f"a {name} whose state dict is changed by hooks, which are code")
-    own = name.startswith(_OWN_STATE) and not name.startswith(_USUAL_STATE)
+    own = name.startswith(OWN_STATE) and not name.startswith(USUAL_STATE)
     if own and not module.scripted:
         raise UnconvertibleError(
             f"a {name}, which makes its state dict by code of its own",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
 import pickle
 import warnings
@@ -19,6 +20,8 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 import safemodel as sm  # noqa: E402
+from safemodel.convert import torch_modules  # noqa: E402
+from safemodel.scan import names  # noqa: E402
 from safemodel.trust.policy import UNSIGNED  # noqa: E402
 
 from .support import convert_in_child, expected, written  # noqa: E402
@@ -166,3 +169,33 @@ def test_what_is_plain_but_for_its_class_becomes_plain(tmp_path: Path) -> None:
     found, tensors = written(target)
     again, others = expected(torch.load(io.BytesIO(buffer.getvalue()), weights_only=False))
     assert (found, tensors) == (again, others)
+
+
+def _known_modules() -> list[type]:
+    """Classes of modules that the scan knows."""
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for module, named in names._load("torch").items():
+            if not module.startswith(("torch.nn.", "torch.ao.", "torch.optim.")):
+                continue
+            source = importlib.import_module(module)
+            found += [getattr(source, name, None) for name in named]
+    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, nn.Module)]
+
+
+def test_the_tables_of_modules_are_those_of_pytorch() -> None:
+    """Versions of state dicts; classes that make theirs themselves are refused."""
+    known = _known_modules()
+    assert len(known) > 150
+    for kind in known:
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        own = name.startswith(torch_modules.OWN_STATE)
+        own = own and not name.startswith(torch_modules.USUAL_STATE)
+        lazy = "Lazy" in name  # of its own only while it has no parameters
+        usual = all(
+            getattr(kind, method) is getattr(nn.Module, method)
+            for method in ("state_dict", "_save_to_state_dict", "get_extra_state")
+        )
+        assert usual or own or lazy, name
+        assert own or kind._version == torch_modules.VERSIONS.get(name, 1), name

@@ -73,3 +73,10 @@ def test_transfer_learning(tmp_path) -> None:
     out = run("transfer_learning.py", tmp_path)
     assert out.count(": all entries loaded") == 2
     assert "with a new head: 9" in out
+
+
+def test_ship_without_code(tmp_path) -> None:
+    pytest.importorskip("torch")
+    out = run("ship_without_code.py", tmp_path)
+    assert "trained on elsewhere: 27 parameters" in out
+    assert "the largest difference of the answers: " in out

@@ -45,17 +45,20 @@ def encode(
     inlines: Mapping[type, Inline],
     fallback: Handler | None = None,
     name: str = "value",
+    context: Mapping[str, object] | None = None,
 ) -> EncodedGraph:
     """Encode an object and everything it refers to.
 
     `handlers` and `inlines` are by exact type: `plain.HANDLERS` and `plain.INLINES`, and what the
     adapter adds to them. `fallback` is asked for objects that no table names; it may raise
-    UnsavableError itself. `name` names the tensor of a root that is an array.
+    UnsavableError itself. `name` names the tensor of a root that is an array. `context` is what
+    handlers find in `encoder.scratch`.
 
     Raises:
         UnsavableError: part of the object can't be represented; `place` is its path.
     """
     encoder = Encoder(handlers, inlines, fallback, name)
+    encoder.scratch.update(context or {})
     return encoder.run(root)
 
 

@@ -48,7 +48,7 @@ def test_the_memory_of_the_copy_is_used_again() -> None:
     from safemodel.adapters.torch.checkpoint.snapshot import Snapshot
 
     tensors = saving.save({"model": network()}).tensors
-    snapshot = Snapshot()
+    snapshot = Snapshot(lambda address: False)
     pieces = [next(iter(tensor.pieces())) for tensor in snapshot.copy(tensors)]
     first = [np.frombuffer(piece, np.uint8).ctypes.data for piece in pieces if len(piece)]
     again = [next(iter(tensor.pieces())) for tensor in snapshot.copy(tensors[1:])]
@@ -56,6 +56,53 @@ def test_the_memory_of_the_copy_is_used_again() -> None:
     assert second[0] == first[0]
     for tensor, piece in zip(tensors[1:], again, strict=True):
         assert b"".join(bytes(memoryview(one).cast("B")) for one in tensor.pieces()) == piece
+
+
+def test_copies_of_a_device_are_not_copied_again_and_their_memory_is_kept() -> None:
+    from safemodel.adapters.torch.checkpoint.hosting import HostCopies
+    from safemodel.adapters.torch.checkpoint.snapshot import Snapshot
+    from safemodel.adapters.torch.staging import PlainLane
+    from safemodel.bundle.contents import TensorData
+    from safemodel.format.weights import TensorSpec
+
+    asked: list[int] = []
+
+    class Lane(PlainLane):
+        """As one to a device, whose copies end when they are waited for."""
+
+        def buffer(self, size: int) -> Any:
+            asked.append(size)
+            return super().buffer(size)
+
+        def copy(self, target: Any, source: Any) -> Any:
+            return lambda: target.copy_(source)
+
+    host = HostCopies(lambda device: Lane())
+    values = [torch.arange(float(size)) for size in (1000, 3000, 10)]
+    memory: list[list[int]] = []
+    for _ in range(2):
+        host.begin()
+        copies = [host.copy(value.untyped_storage()) for value in values]
+        host.finish()
+        memory.append([copy.data_ptr() for copy in copies])
+        tensors = [
+            torch.empty(0).set_(copy, 0, v.shape) for copy, v in zip(copies, values, strict=True)
+        ]
+        assert all(torch.equal(one, other) for one, other in zip(tensors, values, strict=True))
+        given = [
+            TensorData(TensorSpec(str(i), "F32", tuple(t.shape)), lambda t=t: (t.numpy(),))
+            for i, t in enumerate([*tensors, torch.ones(7)])
+        ]
+        found = Snapshot(host.owns).copy(given)
+        places = [np.frombuffer(next(iter(t.pieces())), np.uint8).ctypes.data for t in found]
+        assert places[:3] == memory[-1]
+        assert not host.owns(places[3])
+    assert memory[0] == memory[1]
+    assert asked == [4000, 12000, 40]
+    host.begin()
+    host.copy(torch.ones(5000).untyped_storage())
+    host.finish()
+    assert not any(host.owns(address) for address in memory[0])
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ and shapes. Implements spec/object-graph.md, "PyTorch kinds".
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -92,7 +92,8 @@ def _on_cpu(tensor: Any, encoder: Encoder) -> Any:
     copies: dict[tuple[str, int], Any] = encoder.scratch.setdefault("storages", {})
     key = str(tensor.device), storage.data_ptr()
     if key not in copies or not storage.nbytes():
-        copies[key] = storage.cpu()
+        copy: Callable[[Any], Any] | None = encoder.scratch.get("to_host")
+        copies[key] = storage.cpu() if copy is None else copy(storage)
     empty = torch.empty(0, dtype=tensor.dtype)
     return empty.set_(copies[key], tensor.storage_offset(), tensor.shape, tensor.stride())
 

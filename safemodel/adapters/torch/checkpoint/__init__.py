@@ -18,6 +18,7 @@ from safemodel.adapters.torch.checkpoint.jointly import Request as Request
 from safemodel.adapters.torch.checkpoint.jointly import save_together as save_together
 from safemodel.adapters.torch.checkpoint.loading import States, read_states
 from safemodel.adapters.torch.checkpoint.loading import restore as restore
+from safemodel.adapters.torch.checkpoint.saving import HOST
 from safemodel.adapters.torch.checkpoint.saving import save as save
 from safemodel.adapters.torch.checkpoint.shards import NotCoveredError
 from safemodel.adapters.torch.checkpoint.snapshot import Snapshot
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 NAME: Final = "torch_checkpoint"
 VERSION: Final = 1
 FRAMEWORK: Final = "torch"
-SNAPSHOT: Final = Snapshot()  # for asynchronous saves, of which there is one at a time
+SNAPSHOT: Final = Snapshot(HOST.owns)  # for asynchronous saves, one at a time
 
 
 def load(

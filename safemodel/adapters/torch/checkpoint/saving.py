@@ -6,7 +6,7 @@ Knows no file. Implements spec/checkpoints.md, "Content".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy
 import torch
@@ -17,12 +17,15 @@ from safemodel.adapters.protocol import Saved
 from safemodel.adapters.torch import into as into_state
 from safemodel.adapters.torch import tables
 from safemodel.adapters.torch.checkpoint import random_states, shards
+from safemodel.adapters.torch.checkpoint.hosting import HostCopies
 from safemodel.adapters.torch.checkpoint.parts import named
 from safemodel.adapters.torch.encoding import HANDLERS, INLINES
 from safemodel.errors import UnsavableError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
+
+HOST: Final = HostCopies()
 
 
 def save(
@@ -56,7 +59,14 @@ def save(
     if extra is not None:
         root["extra"] = extra
     spread = shards.handlers() if sharded else shards.refusals()
-    encoded = encode(root, handlers={**HANDLERS, **spread}, inlines=INLINES)
+    HOST.begin()
+    encoded = encode(
+        root,
+        handlers={**HANDLERS, **spread},
+        inlines=INLINES,
+        context={"to_host": HOST.copy},
+    )
+    HOST.finish()
     return Saved(
         {"graph": encoded.graph},
         encoded.tensors,

@@ -24,9 +24,13 @@ _PAGE: Final = 4096
 
 
 class Snapshot:
-    """Memory that holds one copy of the tensors of a checkpoint at a time."""
+    """Memory that holds one copy of the tensors of a checkpoint at a time.
 
-    def __init__(self) -> None:
+    `owns` says of an address whether it belongs to the save already, so that nothing changes it.
+    """
+
+    def __init__(self, owns: Callable[[int], bool]) -> None:
+        self._owns = owns
         self._memory = memoryview(b"")
 
     def copy(self, tensors: Sequence[TensorData]) -> tuple[TensorData, ...]:
@@ -35,17 +39,26 @@ class Snapshot:
         Raises:
             LimitError: the machine has not enough memory.
         """
-        total = sum(tensor.spec.nbytes for tensor in tensors)
+        sources = [[_as_bytes(piece) for piece in tensor.pieces()] for tensor in tensors]
+        kept = [all(self._owns(one.ctypes.data) for one in found) for found in sources]
+        total = sum(
+            one.size
+            for found, is_kept in zip(sources, kept, strict=True)
+            if not is_kept
+            for one in found
+        )
         if len(self._memory) < total:
             self._memory = memoryview(b"")  # the old one goes first
             self._memory = arena.allocate(-(-total // _PAGE) * _PAGE)
         copied = []
         jobs: list[tuple[int, Any]] = []
         start = 0
-        for tensor in tensors:
+        for tensor, found, is_kept in zip(tensors, sources, kept, strict=True):
+            if is_kept:
+                copied.append(TensorData(tensor.spec, partial(tuple, found)))
+                continue
             begin = start
-            for piece in tensor.pieces():
-                source = _as_bytes(piece)
+            for source in found:
                 jobs.append((start, source))
                 start += source.size
             copied.append(TensorData(tensor.spec, partial(_one, self._memory[begin:start])))

@@ -186,23 +186,36 @@ def drop(architecture: dict[str, Any]) -> None:
     items[1][0] = "other.name"
 
 
-def swap(architecture: dict[str, Any]) -> None:
-    items = pairs(architecture)
-    items[0][1], items[3][1] = items[3][1], items[0][1]
-    architecture["graph"]["nodes"][1:] = architecture["graph"]["nodes"][1:]
-
-
 def holes(architecture: dict[str, Any]) -> None:
     nodes = architecture["graph"]["nodes"]
     biases = [node for node in nodes if node["kind"] == "tensor" and "bias" in str(node["data"])]
     biases[0].update(shape=[32], strides=[0], offset=0)
 
 
-@pytest.mark.parametrize("edit", [drop, holes], ids=["name", "holes"])
-def test_a_state_that_is_not_of_the_model_is_refused(edit: Edit, good: Any, tmp_path: Path) -> None:
-    path = edited(good["bert"], edit, tmp_path / "m.safemodel")
+def number(architecture: dict[str, Any]) -> None:
+    pairs(architecture).append(["number", 1])
+
+
+@pytest.mark.parametrize("of_files", [False, True], ids=["of the model", "of files"])
+@pytest.mark.parametrize("edit", [drop, holes, number])
+def test_a_state_that_is_not_of_the_model_is_refused(
+    edit: Edit, of_files: bool, good: Any, tmp_path: Path
+) -> None:
+    def both(architecture: dict[str, Any]) -> None:
+        edit(architecture)
+        if of_files:
+            architecture["model"]["names"] = "file"
+
+    path = edited(good["bert"], both, tmp_path / "m.safemodel")
     with pytest.raises(ArchitectureError):
         adapters.load(path, trust=UNSIGNED)
+
+
+def test_names_of_files_may_be_those_of_the_model(good: Any, tmp_path: Path) -> None:
+    path = edited(good["llama"], model(names="file"), tmp_path / "m.safemodel")
+    loaded = adapters.load(path, trust=UNSIGNED)
+    for name, value in cases.build("llama").state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
 
 
 def test_a_large_model_without_tensors_takes_no_memory(good: Any, tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ def _model(bundle: VerifiedBundle, described: dict[str, JsonValue]) -> object:
         raise ArchitectureError("the state of a model must be a dictionary of tensors by name")
     if by_model:
         fixed = building.check_built(kind, config, stored, state)
+    else:
+        building.check_plain(state)
     attention = cast("str | None", described.get("attention"))
     model = building.build(kind, config, state, attention, fixed)
     if by_model:

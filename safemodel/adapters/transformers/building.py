@@ -150,6 +150,17 @@ def check_built(
     return fixed
 
 
+def check_plain(state: Mapping[str, Any]) -> None:
+    """Check entries that the library will make parameters of, without a model to compare with.
+
+    Raises:
+        ArchitectureError: one is no tensor, or one that leaves holes or overlaps.
+    """
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor) or not tables.is_dense(value):
+            raise ArchitectureError(f"the entry {name!r:.100} must be a tensor without holes")
+
+
 @contextmanager
 def _guard(stored: Mapping[str, TensorInfo]) -> Iterator[None]:
     """Stop a build in this thread that makes far more than the tensors account for."""

@@ -20,6 +20,7 @@ from safemodel.scan.budget import Limits
 _SKOPS: Final = frozenset({"json", "npy", "skops", "zip"})
 _ARRAYS: Final = frozenset({"npy", "pickle"})
 _PICKLES: Final = frozenset({"joblib", "pickle"})
+_TORCH: Final = frozenset({"torch_export", "torch_legacy", "torch_script", "torch_zip"})
 _NESTED: Final = frozenset({"torch", "torch_legacy"})  # storages in pickles
 _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
     "gguf": ("a GGUF file, which runs no code when it is loaded", "sign it: `safemodel sign`"),
@@ -81,7 +82,9 @@ def read(
         return Converted(found.root, found.models.library, found.models.versions)
     if first == "zip" and rest <= _ARRAYS and "npy" in rest:
         return Converted(read_npz(data, limits))
-    if formats and formats[0] == "torch_legacy":
+    if first in CODECS and rest & _TORCH:
+        return read(inflated(first, data, limits), formats[1:], limits, allow)
+    if first == "torch_legacy":
         return Converted(read_legacy(data), torch=True)
     if "torch_export" in formats:
         return Converted(read_export(data, limits), torch=True)

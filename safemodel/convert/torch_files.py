@@ -116,8 +116,11 @@ def read_zip(data: memoryview, limits: Limits) -> Any:
     """
     archive = Archive(data, limits)
     root = root_of(archive)
+    name = f"{root}/{_PICKLE}"
+    if name not in archive.members:
+        raise UnconvertibleError("is an archive of files", hint="convert the files in it")
     storages = members(archive, f"{root}/data")
-    pickle = TorchPickle(archive.content(f"{root}/{_PICKLE}"), storages.blocks, storages.find)
+    pickle = TorchPickle(archive.content(name), storages.blocks, storages.find)
     return pickle.whole()
 
 

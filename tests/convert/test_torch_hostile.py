@@ -273,7 +273,7 @@ MEMBERS: dict[str, tuple[Callable[[str, bytes], bytes | None], str]] = {
     "no storage": (lambda n, d: None if n.endswith("data/0") else d, "not in the archive"),
     "short storage": (lambda n, d: d[:-4] if n.endswith("data/0") else d, "the pickle says"),
     "long storage": (lambda n, d: d + b"\0" * 4 if n.endswith("data/0") else d, "the pickle says"),
-    "no pickle": (lambda n, d: None if n.endswith("data.pkl") else d, "not in the archive"),
+    "no pickle": (lambda n, d: None if n.endswith("data.pkl") else d, "archive of files"),
     "cut pickle": (lambda n, d: d[:-1] if n.endswith("data.pkl") else d, "truncated"),
     "two pickles": (lambda n, d: d * 2 if n.endswith("data.pkl") else d, "behind the pickle"),
 }

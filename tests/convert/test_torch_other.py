@@ -78,6 +78,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             torch.export.save(torch.export.export(build(), (given,)), place / f"{name}.pt2")
         for name in ("state dict", "shared", "typed"):
             state = CASES[name]()
+            torch.save(state, place / f"{name}.pt")
+            (place / f"{name}.pt.gz").write_bytes(
+                gzip.compress((place / f"{name}.pt").read_bytes())
+            )
             for protocol in (2, 4, 5):
                 (place / f"{name} {protocol}.pkl").write_bytes(pickle.dumps(state, protocol))
             (place / f"{name}.pkl.gz").write_bytes(gzip.compress(pickle.dumps(state)))
@@ -124,6 +128,12 @@ def test_pickle(name: str, form: str, folder: Path) -> None:
     else:
         loaded = joblib.load(source) if form == "joblib" else pickle.loads(source.read_bytes())
     assert written(source.with_name(source.name + ".safemodel")) == expected(loaded)
+
+
+@pytest.mark.parametrize("name", ["state dict", "shared", "typed"])
+def test_compressed(name: str, folder: Path) -> None:
+    found = (written(folder / f"{name}.{ending}.safemodel") for ending in ("pt", "pt.gz"))
+    assert next(found) == next(found)
 
 
 @pytest.mark.parametrize("name", ["script scripted.pt", "mixed.pt2"])

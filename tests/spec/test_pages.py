@@ -20,6 +20,7 @@ PAGES = (
     "sklearn.md",
     "torch-graph.md",
     "onnx.md",
+    "transformers.md",
     "checkpoints.md",
     "threat-model.md",
     "cli.md",

@@ -198,6 +198,22 @@ def test_its_parameters_can_be_replaced_for_a_call(loaded: Any) -> None:
     assert same(torch.func.functional_call(loaded.eval(), other, (x,)), expected)
 
 
+def test_parts_can_be_parametrized(loaded: Any) -> None:
+    class Twice(nn.Module):
+        def forward(self, weight: Any) -> Any:
+            return 2 * weight
+
+    x = torch.randn(3, 4)
+    expected = loaded.encode(x, 2.0)
+    nn.utils.parametrize.register_parametrization(loaded.first, "weight", Twice())
+    assert same(loaded.encode(x, 2.0), 2 * expected)
+    with pytest.raises(UnsavableError, match="got other parts"):
+        sm.save(loaded, "nowhere", signer=None)
+    del loaded.frozen
+    with pytest.raises(UsageError, match="no tensor 'frozen' any more"):
+        loaded(x)
+
+
 def test_hooks_run(loaded: Any) -> None:
     seen = []
     loaded.register_forward_hook(lambda *given: seen.append(given[0]))
@@ -346,7 +362,10 @@ class Flow(nn.Module):
         return still, half, self.layer(x)
 
 
-@pytest.mark.parametrize("kind", ["cond", "nested", "loop", "rows", "scan", "gradients"])
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("nested", "scan")]
+
+
+@pytest.mark.parametrize("kind", ["cond", "loop", "rows", "gradients", *SLOW])
 def test_control_flow(kind: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     module, x = Flow(kind), torch.randn(4, 3)

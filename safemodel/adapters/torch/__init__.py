@@ -134,7 +134,7 @@ def load(
     )
     if program is not None and into is None:
         return export.rebuild(program, allow, state, class_name)
-    for name in extra:
+    for name in extra if isinstance(state, dict) else ():
         state.pop(name if chosen is None else chosen.renamed(name), None)  # type: ignore[attr-defined]
     if target is not None:
         return into_state.put(state, target, strict=strict, chosen=chosen)

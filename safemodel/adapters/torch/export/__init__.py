@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from safemodel import limits
 from safemodel.adapters.torch.export import examples, tracing
 from safemodel.adapters.torch.export.control import CONTROL
 from safemodel.adapters.torch.export.loaded import LoadedModule
@@ -55,7 +56,7 @@ def extra_names(program: JsonValue) -> set[str]:
     if type(program) is not dict or "state" not in program:
         raise ArchitectureError("a program without a state")
     names: set[str] = set()
-    for item in listed(program["state"], len(program["state"] or ""), "state"):  # type: ignore[arg-type]
+    for item in listed(program["state"], limits.MAX_PROGRAM_STATE, "state"):
         slot = fields(item, "kind names", "a tensor of the state")
         if slot["kind"] in (CONSTANT, TEMPORARY):
             names.update(str(name) for name in listed(slot["names"], 1, "names"))

@@ -167,6 +167,8 @@ def _check_names(slots: Sequence[Slot], entries: Mapping[str, object]) -> None:
                 raise ArchitectureError(f"{parts[0]!r:.60} is an entry and a part of the module")
             leaves.add(name)
             holders.update(".".join(parts[:depth]) for depth in range(1, len(parts)))
+    if len(holders) > limits.MAX_PROGRAM_STATE:
+        raise ArchitectureError("a module of too many parts")
     if leaves & holders:
         raise ArchitectureError("a tensor and a part of the module of one name")
 

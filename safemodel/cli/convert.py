@@ -26,6 +26,7 @@ EXAMPLES = """\
   safemodel convert old.pkl new.safemodel --allow acme.features.Ratio
   safemodel convert arrays.npz arrays.safemodel --unsigned
   safemodel convert checkpoint.pt
+  safemodel convert ./bert-base bert.safemodel          a folder with config.json and safetensors
 """
 
 SUFFIX = ".safemodel"
@@ -34,7 +35,9 @@ SUFFIX = ".safemodel"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
-        "path", metavar="SOURCE", help="a pickle, joblib, NumPy, skops or PyTorch file"
+        "path",
+        metavar="SOURCE",
+        help="a pickle, joblib, NumPy, skops or PyTorch file; or a folder of Hugging Face",
     )
     parser.add_argument(
         "target", metavar="TARGET", nargs="?", help="the archive (default: SOURCE.safemodel)"

@@ -20,6 +20,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import safemodel as sm  # noqa: E402
+from safemodel.adapters.torch.export.control import CONTROL  # noqa: E402
+from safemodel.adapters.torch.operators import ARITHMETIC, FAMILIES, OPERATORS  # noqa: E402
 from safemodel.errors import SafemodelError, UnsavableError  # noqa: E402
 
 from . import torch_case  # noqa: E402
@@ -33,7 +35,16 @@ SAMPLE = (
     *("lenet", "resnet", "unet_any_size", "vae", "detector", "channels_last"),
     *("lstm", "attention_any_length", "tiny_gpt_any_length", "rope", "bag_mean", "mixture"),
     *("complex", "bfloat16", "buffers", "inputs", "named_inputs", "outputs_nested"),
-    *("outputs_dataclass", "cond", "while_loop", "weight_norm", "shared", "collections"),
+    *(
+        "outputs_dataclass",
+        "cond",
+        "while_loop",
+        "map",
+        "scan_rows",
+        "weight_norm",
+        "shared",
+        "collections",
+    ),
     *("extra_state", "ragged", "autocast", "penalty", "eight_bit", "strings", "llama"),
 )
 
@@ -52,8 +63,8 @@ def _save(name: str, case: Case, folder: Path) -> Any:
     return torch_case.shown(module, example, case.trains, other)
 
 
-def _walk(names: Iterable[str], folder: Path) -> dict[str, str]:
-    """For each module how the two differ, or what went wrong."""
+def _walk(names: Iterable[str], folder: Path, used: set[str]) -> dict[str, str]:
+    """For each module how the two differ, or what went wrong; `used` gets the operators."""
     here: dict[str, Any] = {}
     said: dict[str, str] = {}
     with warnings.catch_warnings():
@@ -68,6 +79,9 @@ def _walk(names: Iterable[str], folder: Path) -> dict[str, str]:
     assert done.returncode == 0, done.stderr[-2000:]
     said |= dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
     for name, shown in here.items():
+        with sm.open(folder / f"{name}.safemodel", trust=sm.UNSIGNED) as opened:
+            architecture: Any = opened.manifest.architecture
+            used.update(architecture["program"]["operators"])
         if name not in said:
             there = sm.load(folder / f"{name}.shown.safemodel", trust=sm.UNSIGNED)
             said[name] = torch_case.difference(_tensors(shown), there, GRAPHS[name].tolerance)
@@ -92,9 +106,15 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def used() -> set[str]:
+    """The operators of the sample, once it was walked."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory, used: set[str]) -> dict[str, str]:
     chosen = [name for name in SAMPLE if name in GRAPHS]
-    return _walk(chosen, tmp_path_factory.mktemp("sample"))
+    return _walk(chosen, tmp_path_factory.mktemp("sample"), used)
 
 
 @pytest.mark.xdist_group("torch-graphs")
@@ -103,11 +123,23 @@ def test_each_graph_is_the_module_in_a_fresh_interpreter(name: str, sample: dict
     assert sample[name] == ""
 
 
+@pytest.mark.xdist_group("torch-graphs")
+def test_modules_need_operators_of_every_part_of_the_table(
+    sample: dict[str, str], used: set[str]
+) -> None:
+    """The rest of the table is what other calls need (test_torch_operators_hostile.py)."""
+    assert used <= OPERATORS.keys() | set(ARITHMETIC) | CONTROL.keys()
+    families = {row.family for name, row in OPERATORS.items() if name in used}
+    assert families >= set(FAMILIES) - {"special"}
+    assert len(used) >= 90
+    assert CONTROL.keys() - used == set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", MODULES)
 def test_the_graphs_of_a_family_are_its_modules(family: str, tmp_path: Path) -> None:
     chosen = [name for name in MODULES[family] if name in GRAPHS and name not in SAMPLE]
-    said = _walk(chosen, tmp_path)
+    said = _walk(chosen, tmp_path, set())
     assert said.keys() == set(chosen)
     assert {name: what for name, what in said.items() if what} == {}
 

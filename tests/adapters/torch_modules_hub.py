@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import transformers
 from torch.export import Dim
 
 from .torch_case import Case
@@ -48,8 +47,14 @@ def text_and_images(n: int) -> Any:
 
 
 def model(name: str, config: str, **options: Any) -> Callable[[], Any]:
-    """Make the model of a class, without the cache that only generation needs."""
-    return lambda: getattr(transformers, name)(getattr(transformers, config)(**options))
+    """Make the model of a class. The library is imported when the first is made."""
+
+    def make() -> Any:
+        import transformers
+
+        return getattr(transformers, name)(getattr(transformers, config)(**options))
+
+    return make
 
 
 def case(build: Any, inputs: Any, *names: str, **options: Any) -> Case:

@@ -226,6 +226,25 @@ def test_it_can_be_compiled_and_exported(loaded: Any) -> None:
     expected = loaded.eval()(x)
     assert same(torch.compile(loaded, backend="eager")(x), expected)
     assert same(torch.export.export(loaded, (x,)).module()(x), expected)
+    again = torch.export.export(loaded.train(), (x,)).module()
+    assert same(seeded(again, x), seeded(loaded, x))
+
+
+def test_it_can_be_saved_as_a_part_of_another(loaded: Any, tmp_path: Path) -> None:
+    class Outer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = loaded
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.inner(x))
+
+    outer, x = Outer(), torch.randn(3, 4)
+    again = saved(outer, tmp_path / "m.safemodel", x)
+    assert same(seeded(again, x), seeded(outer, x))
+    assert same(again.eval()(x), outer.eval()(x))
+    assert list(again.state_dict()) == list(outer.state_dict())
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class LoadedModule(torch.nn.Module):
         self._class_name = class_name
         self._functions = _Functions(program)
         self._constants: dict[int, Any] = {}
-        self._places: list[tuple[dict[str, Any], str, Any] | None] = [None] * len(program.slots)
+        self._places: list[tuple[Any, bool, str] | None] = [None] * len(program.slots)
         made: list[Any] = []
         slots: dict[Any, int] = {}
         for number, slot in enumerate(program.slots):
@@ -72,7 +72,7 @@ class LoadedModule(torch.nn.Module):
         self._metadata = getattr(state, "_metadata", None)
         self.train(program.training)
 
-    def _put(self, kind: str, name: str, tensor: Any) -> tuple[dict[str, Any], str, Any]:
+    def _put(self, kind: str, name: str, tensor: Any) -> tuple[Any, bool, str]:
         holder: torch.nn.Module = self
         *parents, last = name.split(".")
         for parent in parents:
@@ -82,11 +82,11 @@ class LoadedModule(torch.nn.Module):
             holder = children[parent]  # type: ignore[assignment]  # a Part
         if kind in (PARAMETER, FROZEN):
             holder._parameters[last] = tensor
-            return holder._parameters, last, holder  # type: ignore[return-value]
+            return holder, True, last
         holder._buffers[last] = tensor
         if kind == TEMPORARY:
             holder._non_persistent_buffers_set.add(last)
-        return holder._buffers, last, holder  # type: ignore[return-value]
+        return holder, False, last
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -148,7 +148,9 @@ class LoadedModule(torch.nn.Module):
         place = self._places[number]
         if place is None:
             return self._constants[number]
-        tensors, name, holder = place
+        holder, is_parameter, name = place
+        # Not the dictionary itself: an export puts another one there for a while.
+        tensors: Any = holder._parameters if is_parameter else holder._buffers
         if name in tensors:
             return tensors[name]
         # What torch.nn.utils.parametrize put in its place.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -159,3 +160,57 @@ def test_equal_models_give_equal_archives(tmp_path: Path) -> None:
     first = adapters.save(cases.build("clip"), tmp_path / "a.safemodel", signer=None)
     second = adapters.save(cases.build("clip"), tmp_path / "b.safemodel", signer=None)
     assert first == second
+
+
+def test_backbones_give_the_same_features(tmp_path: Path) -> None:
+    config = hf.ResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 16, 16, 16],
+        depths=[1, 1, 1, 1],
+        out_features=["stage2", "stage4"],
+    )
+    model = hf.ResNetBackbone(config).eval()
+    loaded = again(model, tmp_path)
+    assert loaded.config.out_features == ["stage2", "stage4"]
+    picture = torch.ones(1, 3, 32, 32)
+    first, second = model(picture).feature_maps, loaded(picture).feature_maps
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_an_archive_of_another_release_says_so(tmp_path: Path, monkeypatch: Any) -> None:
+    model = cases.build("bert")
+    adapters.save(model, tmp_path / "m.safemodel", signer=None)
+    from safemodel.adapters import transformers as adapter
+    from safemodel.adapters.huggingface import fields
+    from safemodel.errors import ArchitectureError
+    from safemodel.trust.policy import UNSIGNED
+
+    newer = {name: kind for name, kind in fields.FIELDS.items() if name != "type_vocab_size"}
+    monkeypatch.setattr("safemodel.adapters.transformers.decode_fields.__defaults__", (newer,))
+    monkeypatch.setattr(adapter.transformers, "__version__", "9.0")
+    with pytest.raises(ArchitectureError, match="type_vocab_size") as caught:
+        adapters.load(tmp_path / "m.safemodel", trust=UNSIGNED)
+    assert "and 9.0 is installed" in (caught.value.hint or "")
+
+
+@pytest.mark.slow
+def test_every_class_of_the_table_is_built_from_what_is_stored_of_its_configuration() -> None:
+    from safemodel.adapters.huggingface.classes import MODELS
+    from safemodel.adapters.huggingface.config import decode_fields, encode_fields
+    from safemodel.adapters.transformers import building, saving
+
+    made: dict[str, Any] = {}
+    for name, entry in MODELS.items():
+        kind = building.model_class(name)
+        if entry.config not in made:
+            config = kind.config_class()
+            fields = decode_fields(encode_fields(saving._fields(config)), 300_000)
+            made[entry.config] = building.make_config(kind.config_class, fields)
+            dropped: list[str] = []
+            saving._compare(config, made[entry.config], dropped)
+            assert not dropped, entry.config
+        config = copy.deepcopy(made[entry.config])
+        if name == "BeitForSemanticSegmentation":
+            config.out_indices = [3, 5, 7, 11]
+        with building.quiet(), torch.device("meta"):
+            kind(config)

@@ -8,7 +8,8 @@ kernel is looked up. Files of a tokenizer are members. Implements spec/transform
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -86,8 +87,22 @@ def load(
         return state_adapter.load(
             seen, into=into, device=device, strict=strict, prefix=prefix, only=only
         )
-    model = _model(seen, _check_model(architecture["model"]))
+    with _of_another_release(bundle):
+        model = _model(seen, _check_model(architecture["model"]))
     return model if device is None else _on_device(model, device)
+
+
+@contextmanager
+def _of_another_release(bundle: VerifiedBundle) -> Iterator[None]:
+    """Say so, if what is refused was saved with another release of the library."""
+    try:
+        yield
+    except ArchitectureError as error:
+        saved = bundle.manifest.libraries.get("transformers")
+        installed = transformers.__version__
+        if error.hint is None and saved is not None and saved != installed:
+            error.hint = f"it is of transformers {saved}, and {installed} is installed"
+        raise
 
 
 def _on_device(model: Any, device: object) -> object:

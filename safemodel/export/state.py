@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
 
 # The adapters whose architecture has a graph of state.
-_VERSIONS: Final = {"numpy": 1, "torch": 1, "transformers": 1}
+_VERSIONS: Final = {"numpy": 1, "torch": 1, "torch_checkpoint": 1, "transformers": 1}
 _MAX: Final = limits.MAX_SAFE_INTEGER
 _FLAGS: Final = frozenset({"class", "persistent", "requires_grad"})
 
@@ -56,7 +56,26 @@ def read(bundle: VerifiedBundle) -> object:
     for name in _of_the_graph_alone(architecture.get("program")):
         if isinstance(state, StateDict):
             state.pop(name, None)
+    if is_checkpoint(bundle) and isinstance(state, dict):
+        for name in RANDOM:
+            state.pop(name, None)
+        state["step"] = _step(bundle.manifest.training_state)
     return state
+
+
+# Entries of a checkpoint that nothing but a load of ours can restore (spec/checkpoints.md).
+RANDOM: Final = ("rng", "generators")
+
+
+def is_checkpoint(bundle: VerifiedBundle) -> bool:
+    """Whether it holds a training, and not the state of one thing."""
+    recorded = bundle.manifest.adapter
+    return recorded is not None and recorded.name == "torch_checkpoint"
+
+
+def _step(training: JsonValue) -> int | None:
+    step = training.get("step") if type(training) is dict else None
+    return step if type(step) is int else None
 
 
 def _of_the_graph_alone(program: JsonValue) -> list[str]:

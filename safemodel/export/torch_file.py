@@ -15,7 +15,7 @@ from safemodel.adapters import tensors
 from safemodel.bundle.output import replaced_file, write_at
 from safemodel.export.bytes_of import Reader
 from safemodel.export.opcodes import GLOBALS, Call, Name, Program, Storage
-from safemodel.export.state import read
+from safemodel.export.state import is_checkpoint, read
 from safemodel.export.targets import Written
 from safemodel.export.values import Flags, Quantized, Sparse, StateDict, View, Word
 from safemodel.format import container
@@ -67,7 +67,8 @@ def write(bundle: VerifiedBundle, target: str, *, overwrite: bool) -> Written:
             archive.add(f"data/{storage.number}", storage.size, reader.memory(storage.view))
         archive.add("version", 2, [memoryview(b"3\n")])
         size = archive.finish()
-    return Written(translation.tensors, size)
+    left_out = ("random states",) if is_checkpoint(bundle) else ()
+    return Written(translation.tensors, size, left_out)
 
 
 @dataclass(frozen=True, slots=True)

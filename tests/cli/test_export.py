@@ -71,3 +71,11 @@ def test_a_folder_needs_no_ending(run, bundle, tmp_path) -> None:
     sm.unpack(bundle, tmp_path / "net")
     assert run("export", tmp_path / "net", "--to", "safetensors").code == 0
     assert (tmp_path / "net.safetensors").is_file()
+
+
+def test_what_is_left_out_is_told(run, tmp_path) -> None:
+    torch = pytest.importorskip("torch")
+    sm.save_checkpoint(tmp_path / "c.safemodel", model=torch.nn.Linear(2, 2), step=1)
+    found = run("export", tmp_path / "c.safemodel", "--to", "pt")
+    assert found.code == 0
+    assert "safemodel: note: random states are left out" in found.err

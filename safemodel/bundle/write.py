@@ -180,6 +180,7 @@ def _weights(name: str, given: Sequence[TensorData]) -> _Weights:
 
 
 def _manifest(contents: Contents, files: Mapping[str, FileEntry], digest: str) -> bytes:
+    metadata = contents.metadata
     return encode(
         Manifest(
             framework=contents.framework,
@@ -187,7 +188,7 @@ def _manifest(contents: Contents, files: Mapping[str, FileEntry], digest: str) -
             libraries=contents.libraries,
             architecture=contents.architecture,
             training_state=contents.training_state,
-            metadata=contents.metadata,
+            metadata=metadata() if callable(metadata) else metadata,
             files=files,
             algorithm=digest,
             extra=contents.extra,

@@ -34,6 +34,7 @@ from safemodel.errors import (
     UsageError,
     locating,
 )
+from safemodel.format import metadata as metadata_format
 from safemodel.format.manifest import Adapter
 from safemodel.format.metadata import Metadata
 from safemodel.report.model import FileReport, Finding, Severity, Status
@@ -201,7 +202,7 @@ def _converted(
         adapter=Adapter(name, _VERSIONS[name]),
         libraries=saved.libraries,
         architecture=saved.architecture,
-        metadata=described(options.metadata, file, report),
+        metadata=partial(_described, metadata_format.make(options.metadata or {}), file, report),
         tensors=watching(saved.tensors, file),
         members=saved.members,
     )
@@ -227,6 +228,13 @@ def _converted(
         tuple(needs_of(saved.architecture)),
         _owner(saved.architecture),
     )
+
+
+def _described(given: Metadata, file: Source, report: FileReport) -> Metadata:
+    """The metadata with where it comes from, once the file was read to its end."""
+    found = described(given, file, report)
+    file.check_unchanged()
+    return found
 
 
 def _owner(architecture: Any) -> tuple[str, str] | None:

@@ -135,7 +135,7 @@ def test_places_are_named(tmp_path: Path) -> None:
 def test_odd_sources_and_targets(model: Path, tmp_path: Path) -> None:
     with pytest.raises(errors.MissingFileError):
         sm.convert(tmp_path / "missing", tmp_path / "t")
-    with pytest.raises(errors.SourceError, match="no regular file"):
+    with pytest.raises(errors.UsageError, match="into the folder itself"):
         sm.convert(tmp_path, tmp_path / "t")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(errors.SourceError, match="no regular file"):

@@ -32,7 +32,7 @@ from safemodel.format.manifest import Adapter  # noqa: E402
 from . import torch_graph_attacks as attacks  # noqa: E402
 
 VICTIM = Path(__file__).with_name("torch_graph_victim.py")
-RANDOM = 400
+RANDOM = 250
 MANY = 20_000
 
 Became = dict[str, tuple[str, list[str]]]
@@ -132,7 +132,7 @@ def _of(attacked: Became, what: str) -> Became:
 @pytest.mark.xdist_group("torch-attacked")
 def test_payloads_in_every_place_of_a_string_do_nothing(attacked: Became) -> None:
     found = _of(attacked, "swept")
-    assert len(found) > 1000
+    assert len(found) > 500
     assert _counts(found)["refused"] > 0.8 * len(found)
 
 

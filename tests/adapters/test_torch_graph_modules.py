@@ -32,20 +32,11 @@ CHILD = Path(__file__).with_name("torch_graph_fresh.py")
 GRAPHS = {name: case for name, case in every().items() if not case.no_graph}
 # What the default run takes: something of everything; `slow` takes the others, by family.
 SAMPLE = (
-    *("lenet", "resnet", "unet_any_size", "vae", "detector", "channels_last"),
-    *("lstm", "attention_any_length", "tiny_gpt_any_length", "rope", "bag_mean", "mixture"),
-    *("complex", "bfloat16", "buffers", "inputs", "named_inputs", "outputs_nested"),
-    *(
-        "outputs_dataclass",
-        "cond",
-        "while_loop",
-        "map",
-        "scan_rows",
-        "weight_norm",
-        "shared",
-        "collections",
-    ),
-    *("extra_state", "ragged", "autocast", "penalty", "eight_bit", "strings", "llama"),
+    *("lenet", "unet_any_size", "vae", "detector", "channels_last", "bag_mean", "mixture"),
+    *("rnn", "tiny_gpt_any_length", "complex", "bfloat16", "buffers", "inputs", "named_inputs"),
+    *("outputs_nested", "outputs_dataclass", "cond", "while_loop", "map", "scan_rows"),
+    *("weight_norm", "spectral_norm", "shared", "collections", "extra_state", "ragged"),
+    *("autocast", "penalty", "eight_bit", "strings"),
 )
 
 
@@ -131,7 +122,7 @@ def test_modules_need_operators_of_every_part_of_the_table(
     assert used <= OPERATORS.keys() | set(ARITHMETIC) | CONTROL.keys()
     families = {row.family for name, row in OPERATORS.items() if name in used}
     assert families >= set(FAMILIES) - {"special"}
-    assert len(used) >= 90
+    assert len(used) >= 80
     assert CONTROL.keys() - used == set()
 
 

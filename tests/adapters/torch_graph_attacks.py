@@ -161,11 +161,11 @@ def strings(value: Any) -> Iterator[tuple[Any, Any, bool]]:
 
 
 def swept(program: Any, marker: str) -> Iterator[Any]:
-    """The program with each payload in each sort of place of a string."""
+    """The program with a third of the payloads, in turn, in each sort of place of a string."""
     text = json.dumps(program)
     count = sum(1 for _ in strings(program))
     for place in range(count):
-        for payload in payloads(marker):
+        for payload in payloads(marker)[place % 3 :: 3]:
             made = json.loads(text)
             holder, key, is_key = next(itertools.islice(strings(made), place, None))
             if is_key:

@@ -245,9 +245,25 @@ def killed(rank: int, folder: Path) -> Any:
     return None
 
 
+def from_one(rank: int, folder: Path) -> Any:
+    """What one process saved, by ranks whose parameters are spread; and what one can't save."""
+    training = Training()
+    report = sm.load_checkpoint(folder / "one", **training.parts)
+    try:
+        sm.save_checkpoint(folder / f"alone{rank}", **training.parts)
+    except errors.UnsavableError as error:
+        return {"numbers": training.numbers(), "left": report.left, "error": str(error)}
+    return None
+
+
 def main(folder: Path) -> None:
     sm.save_checkpoint(folder / "key", model=torch.nn.Linear(1, 1))  # makes the key
+    training = Training()
+    training.step(1)
+    sm.save_checkpoint(folder / "one", **training.parts)
     found = {
+        "one": training.numbers(),
+        "from one": ranks(folder, 2, from_one),
         "save 2": ranks(folder, 2, save),
         "load 2": ranks(folder, 2, load),
         "load 4": ranks(folder, 4, load),

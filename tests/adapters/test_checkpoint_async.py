@@ -168,17 +168,15 @@ sm.save_checkpoint(sys.argv[1], model=model, asynchronous=True, extra=torch.ones
 
 
 def test_the_end_of_the_process_waits_for_the_save(tmp_path: Path, config_dir: Path) -> None:
-    for name, complete in (("c", True), ("no/c", False)):
-        done = subprocess.run(
-            [sys.executable, "-c", END, str(tmp_path / name)],
-            env={**os.environ, "SAFEMODEL_CONFIG": str(config_dir)},
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert (tmp_path / name).exists() == complete
-        assert ("was not saved" in done.stderr) != complete
+    done = subprocess.run(
+        [sys.executable, "-c", END, str(tmp_path / "c")],
+        env={**os.environ, "SAFEMODEL_CONFIG": str(config_dir)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "was not saved" not in done.stderr
     sm.verify(tmp_path / "c").close()

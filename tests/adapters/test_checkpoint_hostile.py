@@ -172,14 +172,18 @@ def test_generators(names: Any, tmp_path: Path) -> None:
 SHARD = {"kind": "shard", "dtype": "float32", "data": "w", "shape": [4, 3], "offset": [0, 0]}
 
 
-def _sharded(folder: Path, nodes: list[Any], tensors: dict[str, Any]) -> Path:
+def _sharded(folder: Path, nodes: list[Any], tensors: dict[str, Any], kind: str = "dict") -> Path:
     """A checkpoint of two ranks whose models have a `weight` that is these nodes."""
     graphs: list[Any] = [
         {
             "root": {"ref": 0},
             "nodes": [
                 {"kind": "dict", "items": [["model", {"ref": 1}]]},
-                {"kind": "dict", "items": [["weight", {"ref": 2}]]},
+                {
+                    "kind": kind,
+                    "items": [["weight", {"ref": 2}]],
+                    **({"factory": None} if kind == "defaultdict" else {}),
+                },
                 node,
             ],
         }
@@ -276,6 +280,20 @@ def test_states_of_ranks_that_hold_themselves_or_fan_out(tmp_path: Path) -> None
         else:
             with pytest.raises(errors.ArchitectureError, match="deeper"):
                 sm.load(path, trust=sm.UNSIGNED)
+
+
+def test_state_dicts_of_other_kinds_of_dictionaries(tmp_path: Path) -> None:
+    values = {"w": torch.ones(2, 3), "x": torch.ones(2, 3)}
+    module = _with_weight()
+    for kind in ("Counter", "defaultdict"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        nodes = [SHARD, {**SHARD, "data": "x", "offset": [2, 0]}]
+        path = _sharded(folder, nodes, values, kind)
+        try:
+            sm.load_checkpoint(path, model=module, trust=sm.UNSIGNED)
+        except (errors.ArchitectureError, errors.StateMismatchError):
+            assert not module.weight.any()
 
 
 # Anything

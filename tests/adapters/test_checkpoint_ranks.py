@@ -83,6 +83,13 @@ def test_one_process_loads_what_two_saved(found: Any, folder: Path) -> None:
     assert states["model"]["rows"].shape == (10, 3)
 
 
+def test_ranks_load_what_one_process_saved(found: Any) -> None:
+    for loaded in found["from one"]:
+        assert loaded["numbers"] == found["one"]
+        assert loaded["left"] == []
+        assert loaded["error"] == "model.rows: a tensor that is spread over ranks"
+
+
 def test_each_rank_writes_a_part_and_what_all_have_is_there_once(found: Any, folder: Path) -> None:
     assert sorted(path.name for path in (folder / "run").iterdir()) == [
         "step-000000002",

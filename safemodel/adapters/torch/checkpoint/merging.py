@@ -67,7 +67,7 @@ class Merge:
         keys = dict.fromkeys(key for value in values for key in value)
         for key in keys:
             held = [value[key] for value in values if key in value]
-            place = join(path, key)
+            place = join(path, key if type(key) in (str, int) else type(key).__name__)
             if len(held) < len(values):
                 self.partial.add(place)
             merged[key] = self.merge(held, place, depth)

@@ -153,9 +153,15 @@ def fitted(value: Any, target: Any) -> Any:
         NotCoveredError: shards are missing.
         ArchitectureError: shards overlap.
     """
-    if is_spread(target) and tuple(value.shape) == tuple(target.shape):
+    if is_spread(target) and tuple(value.shape) == tuple(target.shape) and _can_be_cut(value):
         return _spread(value, target)
     return whole(value) if isinstance(value, Sharded) else value
+
+
+def _can_be_cut(value: Any) -> bool:
+    return isinstance(value, Sharded) or (
+        value.layout is torch.strided and not value.is_quantized and not is_spread(value)
+    )
 
 
 def _spread(value: Any, target: Any) -> Any:

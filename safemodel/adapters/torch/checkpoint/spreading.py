@@ -5,6 +5,7 @@ Implements spec/checkpoints.md, "Shards".
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -74,10 +75,10 @@ def _entry(entry: Any, parameter: Any) -> Any:
 
 def _replaced(state: Any, changed: dict[Any, Any]) -> Any:
     """A copy of a state dict, with its versions, in which some values are others."""
-    made = type(state)()
+    made: Any = OrderedDict() if isinstance(state, OrderedDict) else {}
     made.update(state)
     made.update(changed)
-    if hasattr(state, "_metadata"):
+    if isinstance(state, OrderedDict) and hasattr(state, "_metadata"):
         made._metadata = state._metadata
     return made
 

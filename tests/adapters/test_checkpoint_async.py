@@ -45,10 +45,11 @@ def test_the_bytes_are_those_of_the_moment_of_the_call(tmp_path: Path) -> None:
 
 def test_the_memory_of_the_copy_is_used_again() -> None:
     from safemodel.adapters.torch.checkpoint import saving
+    from safemodel.adapters.torch.checkpoint.hosting import HostCopies
     from safemodel.adapters.torch.checkpoint.snapshot import Snapshot
 
     tensors = saving.save({"model": network()}).tensors
-    snapshot = Snapshot(lambda address: False)
+    snapshot = Snapshot(HostCopies())
     pieces = [next(iter(tensor.pieces())) for tensor in snapshot.copy(tensors)]
     first = [np.frombuffer(piece, np.uint8).ctypes.data for piece in pieces if len(piece)]
     again = [next(iter(tensor.pieces())) for tensor in snapshot.copy(tensors[1:])]
@@ -93,7 +94,7 @@ def test_copies_of_a_device_are_not_copied_again_and_their_memory_is_kept() -> N
             TensorData(TensorSpec(str(i), "F32", tuple(t.shape)), lambda t=t: (t.numpy(),))
             for i, t in enumerate([*tensors, torch.ones(7)])
         ]
-        found = Snapshot(host.owns).copy(given)
+        found = Snapshot(host).copy(given)
         places = [np.frombuffer(next(iter(t.pieces())), np.uint8).ctypes.data for t in found]
         assert places[:3] == memory[-1]
         assert not host.owns(places[3])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NAME: Final = "torch_checkpoint"
 VERSION: Final = 1
 FRAMEWORK: Final = "torch"
-SNAPSHOT: Final = Snapshot(HOST.owns)  # for asynchronous saves, one at a time
+SNAPSHOT: Final = Snapshot(HOST)  # for asynchronous saves, one at a time
 
 
 def load(

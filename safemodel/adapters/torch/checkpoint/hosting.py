@@ -53,6 +53,11 @@ class HostCopies:
         self._waits = []
         self._free = []
 
+    @property
+    def used(self) -> bool:
+        """Whether there are any copies."""
+        return bool(self._used)
+
     def owns(self, address: int) -> bool:
         """Whether memory at this address is a copy."""
         return any(one.data_ptr() <= address < one.data_ptr() + one.numel() for one in self._used)

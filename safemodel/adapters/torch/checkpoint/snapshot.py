@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from safemodel.adapters.torch.checkpoint.hosting import HostCopies
 from safemodel.bundle import arena
 from safemodel.bundle.chunks import in_parallel
 from safemodel.bundle.contents import TensorData
@@ -20,17 +21,18 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _BLOCK: Final = 4 << 20  # one copy: many of them for the threads, and each worth the call
+_BATCH: Final = 256 << 20  # of pieces at a time: some are made for the copy, and go after it
 _PAGE: Final = 4096
 
 
 class Snapshot:
     """Memory that holds one copy of the tensors of a checkpoint at a time.
 
-    `owns` says of an address whether it belongs to the save already, so that nothing changes it.
+    What `host` has copied from a device belongs to the save already: nothing changes it.
     """
 
-    def __init__(self, owns: Callable[[int], bool]) -> None:
-        self._owns = owns
+    def __init__(self, host: HostCopies) -> None:
+        self._host = host
         self._memory = memoryview(b"")
 
     def copy(self, tensors: Sequence[TensorData]) -> tuple[TensorData, ...]:
@@ -39,32 +41,37 @@ class Snapshot:
         Raises:
             LimitError: the machine has not enough memory.
         """
-        sources = [[_as_bytes(piece) for piece in tensor.pieces()] for tensor in tensors]
-        kept = [all(self._owns(one.ctypes.data) for one in found) for found in sources]
-        total = sum(
-            one.size
-            for found, is_kept in zip(sources, kept, strict=True)
-            if not is_kept
-            for one in found
-        )
-        if len(self._memory) < total:
-            self._memory = memoryview(b"")  # the old one goes first
-            self._memory = arena.allocate(-(-total // _PAGE) * _PAGE)
-        copied = []
+        kept = {tensor.spec.name for tensor in tensors if self._is_kept(tensor)}
+        moved = [tensor for tensor in tensors if tensor.spec.name not in kept]
+        target = self._room(sum(tensor.spec.nbytes for tensor in moved))
+        copied: dict[str, TensorData] = {}
         jobs: list[tuple[int, Any]] = []
-        start = 0
-        for tensor, found, is_kept in zip(tensors, sources, kept, strict=True):
-            if is_kept:
-                copied.append(TensorData(tensor.spec, partial(tuple, found)))
-                continue
+        start = waiting = 0
+        for tensor in moved:
             begin = start
-            for source in found:
+            for piece in tensor.pieces():
+                source = _as_bytes(piece)
                 jobs.append((start, source))
                 start += source.size
-            copied.append(TensorData(tensor.spec, partial(_one, self._memory[begin:start])))
-        target = np.frombuffer(self._memory, np.uint8)
-        in_parallel(_copies(target, jobs), total)
-        return tuple(copied)
+            piece = self._memory[begin:start]
+            copied[tensor.spec.name] = TensorData(tensor.spec, partial(_one, piece))
+            waiting += start - begin
+            if waiting > _BATCH:
+                in_parallel(_copies(target, jobs), waiting)
+                jobs, waiting = [], 0
+        in_parallel(_copies(target, jobs), waiting)
+        return tuple(copied.get(tensor.spec.name, tensor) for tensor in tensors)
+
+    def _room(self, size: int) -> Any:
+        if len(self._memory) < size:
+            self._memory = memoryview(b"")  # the old one goes first
+            self._memory = arena.allocate(-(-size // _PAGE) * _PAGE)
+        return np.frombuffer(self._memory, np.uint8)
+
+    def _is_kept(self, tensor: TensorData) -> bool:
+        return self._host.used and all(
+            self._host.owns(_as_bytes(piece).ctypes.data) for piece in tensor.pieces()
+        )
 
 
 def _one(piece: memoryview) -> tuple[memoryview]:

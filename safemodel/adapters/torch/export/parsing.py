@@ -176,7 +176,7 @@ def _check_names(slots: Sequence[Slot], entries: Mapping[str, object]) -> None:
 def _form(value: JsonValue, reader: GraphParser) -> Form:
     form = fields(value, "parameters args kwargs symbols state nodes outputs", "a form")
     inputs = _Inputs(form["symbols"])
-    parameters = tuple(text(name, "a parameter") for name in listed(form["parameters"], 1000, ""))
+    parameters = tuple([_argument(name) for name in listed(form["parameters"], 1000, "parameters")])
     places = listed(form["args"], 1000, "args")
     if len(parameters) > len(places) or len(set(parameters)) != len(parameters):
         raise ArchitectureError("more names of arguments than arguments, or equal ones")
@@ -184,7 +184,7 @@ def _form(value: JsonValue, reader: GraphParser) -> Form:
     args = tuple([inputs.tree(tree, name) for tree, name in zip(places, labels, strict=True)])
     kwargs = {}
     for name, tree in pairs(form["kwargs"], 1000, "kwargs"):
-        name = text(name, "the name of an argument")
+        name = _argument(name)
         if name in kwargs or name in parameters:
             raise ArchitectureError("two arguments of one name")
         kwargs[name] = inputs.tree(tree, name)
@@ -194,6 +194,13 @@ def _form(value: JsonValue, reader: GraphParser) -> Form:
     outputs = _output(form["outputs"], leaves)
     graph = reader.graph(len(signature.leaves), state, form["nodes"], list(leaves))
     return Form(signature, outputs, graph)
+
+
+def _argument(value: JsonValue) -> str:
+    name = text(value, "the name of an argument")
+    if not name.isidentifier() or len(name) > limits.MAX_TENSOR_NAME:
+        raise ArchitectureError(f"not a name of an argument: {name!r:.60}")
+    return name
 
 
 class _Inputs:

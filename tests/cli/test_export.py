@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import safemodel as sm
+from safemodel.export.targets import TARGETS
+
+from .conftest import SCHEMAS
 
 np = pytest.importorskip("numpy")
 
@@ -60,6 +65,11 @@ def test_what_the_format_has_no_place_for(run, bundle, tmp_path) -> None:
     assert found.code == 1
     assert "b: an array" in found.err or "w: an array" in found.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.safemodel"]
+
+
+def test_the_schema_knows_every_format() -> None:
+    schema = json.loads((SCHEMAS / "cli-export.schema.json").read_text())
+    assert schema["oneOf"][0]["properties"]["to"]["enum"] == list(TARGETS)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--to", "pickle")])

@@ -187,6 +187,8 @@ class _Folder:
                 try:
                     tokenizer.check_member(name, file.size)
                     data = bytes(file.data)
+                    if name == tokenizer.TOKENIZER:
+                        tokenizer.check_tokenizer(data)
                     if name == tokenizer.CONFIG:
                         tokenizer.parse_settings(data)
                 except ArchitectureError as error:

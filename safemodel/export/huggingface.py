@@ -77,6 +77,8 @@ def _files(bundle: VerifiedBundle) -> dict[str, bytes]:
         if name in bundle.manifest.files:
             tokenizer.check_member(name, bundle.manifest.files[name].size)
             found[name] = bundle.member(name)
+    if tokenizer.TOKENIZER in found:
+        tokenizer.check_tokenizer(found[tokenizer.TOKENIZER])
     if tokenizer.CONFIG in found:
         tokenizer.parse_settings(found[tokenizer.CONFIG])
         found[tokenizer.CONFIG] = tokenizer.harmless(found[tokenizer.CONFIG])

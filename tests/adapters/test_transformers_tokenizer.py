@@ -175,6 +175,61 @@ def test_a_tokenizer_that_the_library_refuses_is_refused(tmp_path: Path, data: b
         sm.load_tokenizer(hostile(tmp_path, {}, data), trust=sm.UNSIGNED)
 
 
+PATTERNS = [
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r" {2,}",
+]
+
+
+def with_pattern(pattern: Any) -> dict[str, Any]:
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": pattern},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    return {"pre_tokenizer": split}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": {"type": "WordPiece", "vocab": {"a": 2**31}}},
+        {"model": {"type": "WordPiece", "vocab": {"a": 2**40}}},
+        {"model": {"type": "WordPiece"}},
+        {"model": []},
+        {"added_tokens": [{"id": 2**31, "content": "x"}]},
+        {"padding": {"strategy": {"Fixed": 2**40}}},
+        {"plugins": ["evil.so"]},
+        {"normalizer": json.loads("[" * 60 + "]" * 60)},
+        with_pattern("(a)\\1"),
+        with_pattern("(?<n>a)\\g<n>"),
+        with_pattern("(?<=a)b"),
+        with_pattern("(?(1)a|b)"),
+        with_pattern("a{1,100000}"),
+        with_pattern("(" * 20 + "a" + ")" * 20),
+        with_pattern("a" * 5000),
+        with_pattern(1),
+    ],
+    ids=lambda change: str(change)[:60],
+)
+def test_a_tokenizer_that_would_take_all_memory_or_time_is_refused(
+    tmp_path: Path, change: Any
+) -> None:
+    made = json.loads(bert().backend_tokenizer.to_str()) | change
+    with pytest.raises(ArchitectureError, match=r"tokenizer\.json"):
+        sm.load_tokenizer(hostile(tmp_path, {}, json.dumps(made).encode()), trust=sm.UNSIGNED)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_expressions_that_tokenizers_have_are_taken(tmp_path: Path, pattern: str) -> None:
+    made = json.loads(bert().backend_tokenizer.to_str()) | with_pattern(pattern)
+    path = hostile(tmp_path, {"unk_token": "[UNK]"}, json.dumps(made).encode())
+    assert sm.load_tokenizer(path, trust=sm.UNSIGNED).unk_token == "[UNK]"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: (

@@ -9,6 +9,7 @@ Implements spec/transformers.md, "Tokenizer".
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,11 +21,25 @@ if TYPE_CHECKING:
 TOKENIZER: Final = "tokenizer.json"
 CONFIG: Final = "tokenizer_config.json"
 TEMPLATE: Final = "chat_template.jinja"
-MAX_TOKENIZER: Final = 128 << 20
+MAX_TOKENIZER: Final = 64 << 20
 MAX_CONFIG: Final = 4 << 20
 MAX_TEMPLATE: Final = 1 << 20
 MAX_TOKENS: Final = 10_000
 MAX_TEXT: Final = 4096
+MAX_NUMBER: Final = 1 << 20
+MAX_DEPTH: Final = 40
+MAX_PATTERN: Final = 2000
+MAX_GROUPS: Final = 8
+MAX_REPEAT: Final = 1000
+
+_PARTS: Final = {
+    "added_tokens", "decoder", "model", "normalizer", "padding", "post_processor", "pre_tokenizer",
+    "truncation", "version",
+}  # fmt: skip
+# References to groups, calls of them, conditions, look-behind, callouts.
+_ODD: Final = re.compile(r"\\[1-9gkKXR]|\(\?[<P&R(0-9+*{~@]|\(\*")
+_BRACKETS: Final = re.compile(r"\\.|[()]", re.DOTALL)
+_REPEATS: Final = re.compile(r"(?<=[{,])([0-9]+)(?=[,}])")
 
 _SPECIAL: Final = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _TOKEN_FLAGS: Final = ("lstrip", "normalized", "rstrip", "single_word", "special")
@@ -69,6 +84,59 @@ def parse_settings(data: bytes) -> dict[str, Any]:
             types = ["token_type_ids"] if stem in _WITH_TYPES else []
             settings["model_input_names"] = ["input_ids", *types, "attention_mask"]
     return settings
+
+
+def check_tokenizer(data: bytes) -> None:
+    """Check a `tokenizer.json` before the library sees it, which takes much for granted.
+
+    It counts from zero to the largest number of a token, and compiles regular expressions with a
+    library that backtracks. Numbers are bounded by the size of the vocabulary, expressions to what
+    tokenizers need.
+
+    Raises:
+        ArchitectureError: no JSON, unknown parts, or a number or expression beyond the bounds.
+    """
+    try:
+        found = json.loads(data.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ArchitectureError(f"{TOKENIZER} is no JSON: {error!s:.100}") from None
+    if not isinstance(found, dict) or not found.keys() <= _PARTS:
+        raise ArchitectureError(f"{TOKENIZER} must be an object of the parts of a tokenizer")
+    model = found.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if not isinstance(vocabulary, dict | list):
+        raise ArchitectureError(f"{TOKENIZER} has no vocabulary")
+    most = max(MAX_NUMBER, 4 * len(vocabulary))
+    stack: list[tuple[Any, int]] = [(found, 0)]
+    while stack:
+        value, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            raise ArchitectureError(f"{TOKENIZER} is nested deeper than {MAX_DEPTH}")
+        if isinstance(value, dict):
+            _check_pattern(value)
+            stack.extend([(item, depth + 1) for item in value.values()])
+        elif isinstance(value, list):
+            stack.extend([(item, depth + 1) for item in value])
+        elif type(value) is int and not -MAX_NUMBER <= value <= most:
+            raise ArchitectureError(f"{TOKENIZER} has a number of {value!s:.40}")
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+def _check_pattern(value: dict[str, Any]) -> None:
+    pattern = value.get("Regex")
+    if pattern is None:
+        return
+    if type(pattern) is not str or len(pattern) > MAX_PATTERN or _ODD.search(pattern):
+        raise ArchitectureError(f"{TOKENIZER} has a regular expression {pattern!r:.60}")
+    depth = deepest = 0
+    for match in _BRACKETS.finditer(pattern):
+        depth += {"(": 1, ")": -1}.get(match[0], 0)
+        deepest = max(deepest, depth)
+    if deepest > MAX_GROUPS or any(int(n) > MAX_REPEAT for n in _REPEATS.findall(pattern)):
+        raise ArchitectureError(f"{TOKENIZER} has an expression that nests or repeats too much")
 
 
 def harmless(data: bytes) -> bytes:

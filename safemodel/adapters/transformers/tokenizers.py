@@ -7,6 +7,8 @@ from memory. No file is opened, no class looked up. Implements spec/transformers
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import tokenizers
@@ -14,9 +16,9 @@ import transformers
 from tokenizers import AddedToken
 
 from safemodel.adapters.huggingface import tokenizer as files
-from safemodel.adapters.transformers.building import quiet, refusing
+from safemodel.adapters.transformers.building import quiet
 from safemodel.bundle.contents import Payload
-from safemodel.errors import ArchitectureError, UnsavableError
+from safemodel.errors import ArchitectureError, SafemodelError, UnsavableError
 
 if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
@@ -55,6 +57,7 @@ def members(tokenizer: object) -> dict[str, Payload]:
     try:
         for name, data in found.items():
             files.check_member(name, len(data))
+        files.check_tokenizer(found[files.TOKENIZER])
         files.parse_settings(found[files.CONFIG])
     except ArchitectureError as error:
         raise UnsavableError(error.message) from None
@@ -91,6 +94,7 @@ def load(bundle: VerifiedBundle) -> Any:
         if name in there:
             files.check_member(name, there[name].size)
             data[name] = bundle.member(name)
+    files.check_tokenizer(data[files.TOKENIZER])
     settings = files.parse_settings(data.get(files.CONFIG, b"{}"))
     if files.TEMPLATE in data:
         try:
@@ -104,21 +108,24 @@ def load(bundle: VerifiedBundle) -> Any:
         given["chat_template"] = {item["name"]: item["template"] for item in named}
     if isinstance(given.get("extra_special_tokens"), dict):
         given["model_specific_special_tokens"] = given.pop("extra_special_tokens")
-    backend = _backend(data[files.TOKENIZER])
-    with refusing("the tokenizer"), quiet():
+    with _refusing(), quiet():
+        backend = tokenizers.Tokenizer.from_str(data[files.TOKENIZER].decode())
         make: Any = transformers.PreTrainedTokenizerFast
         return make(tokenizer_object=backend, **given)
 
 
-def _backend(data: bytes) -> Any:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What the Rust library raises, its panics too, as one of our errors."""
     try:
-        return tokenizers.Tokenizer.from_str(data.decode())
-    except UnicodeDecodeError:
-        raise ArchitectureError(f"{files.TOKENIZER} is no text") from None
-    except BaseException as error:  # what the Rust library raises, its panics too
-        if isinstance(error, KeyboardInterrupt | SystemExit):
+        yield
+    except SafemodelError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise ArchitectureError(f"{files.TOKENIZER} is refused: {error!s:.200}") from None
+        reason = str(error).strip().split("\n", 1)[0]
+        raise ArchitectureError(f"{files.TOKENIZER} is refused: {reason:.200}") from None
 
 
 def _read(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from safemodel.convert.torch_tensors import Tensor
 from safemodel.errors import UnconvertibleError
 
-_MAX_MODULES: Final = 200_000  # visited, shared ones again and again
+_MAX_MODULES: Final = 100_000  # visited, shared ones again and again
 _MAX_PREFIX: Final = 4096
 
 # Attributes of a module that its state dict is made of, or that change how.

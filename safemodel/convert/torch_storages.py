@@ -12,11 +12,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from safemodel import limits
 from safemodel.adapters.arrays import ArrayMemory
 from safemodel.adapters.tensors import ITEM_SIZES
+from safemodel.convert.sources import streamed
+from safemodel.errors import UnconvertibleError
 
 _FIRST: Final = 1 << 60  # far above what processes address
 _STEP: Final = 64
+_LOOKS: Final = 8  # how often all bytes may be looked at
 
 # Every dtype as a plain one of its size, for moving bytes.
 _CARRIERS: Final = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "<c16"}
@@ -50,13 +54,25 @@ class Block:
     Attributes:
         address: multiple of 64.
         data: the bytes.
+        blocks: all of the file.
     """
 
-    __slots__ = ("address", "data")
+    __slots__ = ("_boolean", "address", "blocks", "data")
 
-    def __init__(self, address: int, data: memoryview) -> None:
+    def __init__(self, address: int, data: memoryview, blocks: Blocks) -> None:
         self.address = address
         self.data = data
+        self.blocks = blocks
+        self._boolean: bool | None = None
+
+    @property
+    def is_boolean(self) -> bool:
+        """Whether all bytes are 0 or 1."""
+        if self._boolean is None:
+            self.blocks.look(len(self.data))
+            pieces = (np.frombuffer(one, np.uint8) for one in streamed(self.data) if len(one))
+            self._boolean = all(int(piece.max()) <= 1 for piece in pieces)
+        return self._boolean
 
 
 class Blocks:
@@ -64,10 +80,22 @@ class Blocks:
 
     def __init__(self) -> None:
         self._next = _FIRST
+        self._looked = 0
+
+    def look(self, count: int) -> None:
+        """Note that bytes are looked at or copied, before they are: a file could have a million
+        tensors over one storage.
+
+        Raises:
+            UnconvertibleError: far more than there are.
+        """
+        self._looked += count
+        if self._looked > _LOOKS * (self._next - _FIRST) + limits.GIB:
+            raise UnconvertibleError("far more views of the same storages than models have")
 
     def add(self, data: memoryview) -> Block:
         """A block of these bytes, which nothing else shares."""
-        block = Block(self._next, data)
+        block = Block(self._next, data, self)
         self._next += (len(data) // _STEP + 2) * _STEP
         return block
 

@@ -282,8 +282,10 @@ def meta() -> Without:
 
 def _check_bools(tensor: Strided, stop: int) -> None:
     """Refuse bytes other than 0 and 1, in time that does not depend on the strides."""
-    if 0 in tensor.shape:
+    block = tensor.storage.block
+    if block.is_boolean or 0 in tensor.shape:
         return
+    block.blocks.look(stop)
     lengths: tuple[int, ...] = tuple(
         1 if not n else m for m, n in zip(tensor.shape, tensor.strides, strict=True)
     )
@@ -376,7 +378,7 @@ def problem_of(tensor: Tensor) -> tuple[str, str] | None:
 
 
 def check_bounded(tensor: Strided) -> None:
-    """Refuse a view of far more items than its storage has, where all of them are looked at.
+    """Refuse a view of far more items than its storage has, before all of them are looked at.
 
     Raises:
         UnconvertibleError: it is one.
@@ -384,3 +386,4 @@ def check_bounded(tensor: Strided) -> None:
     size = math.prod(tensor.shape) * ITEM_SIZES[tensor.dtype]
     if size > max(tensor.storage.size, limits.MIB):
         raise UnconvertibleError("a view that addresses far more than its storage has")
+    tensor.storage.block.blocks.look(size)

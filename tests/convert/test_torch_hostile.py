@@ -287,6 +287,16 @@ def test_members_that_do_not_fit(name: str) -> None:
         converted(data, "zip")
 
 
+@pytest.mark.timeout(60)
+def test_a_million_views_are_not_looked_at() -> None:
+    storage = torch.zeros(50_000_000, dtype=torch.bool)
+    storage[0] = True
+    storage.view(torch.uint8)[1] = 2
+    views = [storage[2 + number :] for number in range(300)]
+    with pytest.raises(SafemodelError, match="far more views"):
+        converted(file_of(views), "zip")
+
+
 def test_a_storage_with_another_crc() -> None:
     data = bytearray(file_of({"a": torch.arange(1000)}))
     at = bytes(data).index(struct.pack("<3q", 500, 501, 502))

@@ -232,6 +232,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "without tensors": lambda: {"a": [1, 2], "b": "c"},
     "arrays alone": lambda: {"a": np.arange(3)},
     "empty": dict,
+    "no booleans": lambda: [torch.zeros(0, dtype=torch.bool), torch.ones(2, dtype=torch.bool)],
 }
 # What PyTorch itself can't read back from its old format.
 NOT_LEGACY = {"every dtype", "plain"}

@@ -85,3 +85,26 @@ def test_a_partial_file_that_is_being_written_stays(tmp_path: Path) -> None:
     sm.save_checkpoint(tmp_path / "c.safemodel", model=model)
     assert not stale.exists()
     assert other.exists()
+
+
+def test_what_a_killed_save_of_ranks_left_goes_too(tmp_path: Path) -> None:
+    stale = tmp_path / ".step-000000005.0123456789abcdef.partial"
+    stale.mkdir()
+    (stale / "weights.safetensors").write_bytes(b"x")
+    (tmp_path / ".step-000000006.0123456789abcdef.partial").symlink_to(tmp_path)
+    kept = tmp_path / ".mine.0123456789abcdef.partial"
+    kept.mkdir()
+    long = tmp_path / f"{'n' * 150}é"
+    left = tmp_path / f".{'n' * 100}.0123456789abcdef.partial"
+    left.write_bytes(b"x")
+    model = torch.nn.Linear(1, 1)
+    sm.save_checkpoint(tmp_path, model=model, step=1, keep=1)
+    sm.save_checkpoint(long, model=model)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [
+            ".mine.0123456789abcdef.partial",
+            ".step-000000006.0123456789abcdef.partial",
+            "step-000000001.safemodel",
+            long.name,
+        ]
+    )

@@ -6,6 +6,8 @@ import gzip
 import importlib
 import io
 import pickle
+import sys
+import types
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -179,6 +181,25 @@ def test_what_is_plain_but_for_its_class_becomes_plain(tmp_path: Path) -> None:
     found, tensors = written(target)
     again, others = expected(torch.load(io.BytesIO(buffer.getvalue()), weights_only=False))
     assert (found, tensors) == (again, others)
+
+
+@pytest.mark.parametrize(
+    "name", ["lightning_fabric.utilities.data", "pytorch_lightning.utilities.parsing"]
+)
+def test_the_dictionaries_of_lightning_become_plain(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stands in for Lightning, which is not installed: its class is a dict with attributes."""
+    for part in (name.partition(".")[0], name.rpartition(".")[0], name):
+        monkeypatch.setitem(sys.modules, part, types.ModuleType(part))
+    kind = type("AttributeDict", (dict,), {"__module__": name, "__qualname__": "AttributeDict"})
+    monkeypatch.setattr(sys.modules[name], "AttributeDict", kind, raising=False)
+    given = {"hyper_parameters": kind(lr=0.1, layers=[1, 2]), "state_dict": {"a": torch.ones(2)}}
+    source, target = tmp_path / "a.ckpt", tmp_path / "a.safemodel"
+    torch.save(given, source)
+    assert convert_in_child([(source, target)], tmp_path) == [""]
+    wanted = {**given, "hyper_parameters": dict(given["hyper_parameters"])}
+    assert written(target) == expected(wanted)
 
 
 def _known_modules() -> list[type]:

@@ -8,7 +8,7 @@ attributes, so none can stand before a method. Implements spec/torch-graph.md, "
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import torch
@@ -126,7 +126,7 @@ class LoadedModule(torch.nn.Module):
         number = self._form(name)
         form = self._program.forms[number]
         inputs = form.signature.bind(args, kwargs)
-        state = [self._tensor(slot) for slot in form.graph.state]
+        state = self._tensors(form.graph.state)
         device = _device(state, inputs)
         given = self._functions.of(number)(device, state, inputs)
         return form.outputs.build(given)
@@ -144,20 +144,20 @@ class LoadedModule(torch.nn.Module):
             )
         return modes[mode]
 
-    def _tensor(self, number: int) -> Any:
-        place = self._places[number]
-        if place is None:
-            return self._constants[number]
-        holder, is_parameter, name = place
-        # Not the dictionary itself: an export puts another one there for a while.
-        tensors: Any = holder._parameters if is_parameter else holder._buffers
-        if name in tensors:
-            return tensors[name]
-        # What torch.nn.utils.parametrize put in its place.
-        computed: Any = holder._modules.get("parametrizations", {})
-        if name not in computed:
-            raise UsageError(f"the loaded module has no tensor {name!r:.100} any more")
-        return computed[name]()
+    def _tensors(self, numbers: Iterable[int]) -> list[Any]:
+        """The tensors of these slots, as the module has them now."""
+        places = self._places
+        found = []
+        for number in numbers:
+            place = places[number]
+            if place is None:
+                found.append(self._constants[number])
+                continue
+            holder, is_parameter, name = place
+            # Not kept as a dictionary: an export puts another one there for a while.
+            tensors = holder._parameters if is_parameter else holder._buffers
+            found.append(tensors[name] if name in tensors else _computed(holder, name))
+        return found
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> LoadedModule:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -180,8 +180,8 @@ class LoadedModule(torch.nn.Module):
         _check_unchanged(self)
         tensors: dict[str, Any] = {}
         slots = []
-        for number, slot in enumerate(self._program.slots):
-            tensor = self._tensor(number)
+        held = self._tensors(range(len(self._program.slots)))
+        for slot, tensor in zip(self._program.slots, held, strict=True):
             kind = slot.kind
             if kind in (PARAMETER, FROZEN):
                 kind = PARAMETER if tensor.requires_grad else FROZEN
@@ -237,6 +237,14 @@ class _Functions:
 
 def _remade(program: Program) -> _Functions:
     return _Functions(program)
+
+
+def _computed(holder: Any, name: str) -> Any:
+    """What torch.nn.utils.parametrize put in the place of a tensor."""
+    computed: Any = holder._modules.get("parametrizations", {})
+    if name not in computed:
+        raise UsageError(f"the loaded module has no tensor {name!r:.100} any more")
+    return computed[name]()
 
 
 def _device(state: list[Any], inputs: Any) -> Any:

@@ -136,6 +136,55 @@ def change(place: Path, **values: Any) -> None:
     path.write_text(json.dumps(config))
 
 
+OLD: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": (
+        "bert",
+        {
+            "attention_probs_dropout_prob": 0.1, "gradient_checkpointing": False,
+            "position_embedding_type": "absolute", "torch_dtype": "float32",
+            "transformers_version": "4.6.0.dev0", "pruned_heads": {}, "output_past": True,
+        },
+    ),
+    "gpt2": (
+        "gpt2",
+        {
+            "n_ctx": 64, "summary_type": "cls_index", "summary_activation": None,
+            "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}},
+        },
+    ),
+    "t5": ("t5", {"n_positions": 512, "output_past": True, "max_length": 20, "num_beams": 1}),
+    "llama": (
+        "llama",
+        {"rope_theta": 1e4, "rope_scaling": None, "pretraining_tp": 1, "torch_dtype": "float32"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_configurations_of_older_releases_are_understood(name: str, tmp_path: Path) -> None:
+    case, values = OLD[name]
+    folder(case, tmp_path / "in")
+    change(tmp_path / "in", **values)
+    path = tmp_path / "in" / "config.json"
+    config = json.loads(path.read_text())
+    config.pop("rope_parameters", None)
+    path.write_text(json.dumps(config))
+    expected = type(cases.build(case)).from_pretrained(tmp_path / "in", local_files_only=True)
+    loaded = sm.load(convert(tmp_path / "in", tmp_path / "m.safemodel"), trust=sm.UNSIGNED)
+    assert same(loaded, expected)
+    assert cases.life(case, loaded) == cases.life(case, expected.eval())
+
+
+def test_a_folder_of_links_is_taken_as_what_they_name(tmp_path: Path) -> None:
+    """The cache of the hub has its files elsewhere."""
+    expected = folder("bert", tmp_path / "blobs")
+    (tmp_path / "snapshot").mkdir()
+    for file in (tmp_path / "blobs").iterdir():
+        (tmp_path / "snapshot" / file.name).symlink_to(file)
+    path = convert(tmp_path / "snapshot", tmp_path / "m.safemodel")
+    assert same(sm.load(path, trust=sm.UNSIGNED), expected)
+
+
 def test_a_class_of_no_table_is_converted_as_its_state(tmp_path: Path, caplog: Any) -> None:
     expected = folder("bert", tmp_path / "in")
     change(tmp_path / "in", architectures=["OwnModel"])

@@ -27,8 +27,9 @@ GENERATION_CONFIG: Final = "generation_config.json"
 _SILENT: Final = frozenset(
     {
         "_attn_implementation_autoset", "_commit_hash", "_from_model_config", "_name_or_path",
-        "architectures", "gradient_checkpointing", "model_type", "tokenizer_class", "torchscript",
-        "transformers_version",
+        "architectures", "finetuning_task", "gradient_checkpointing", "model_type", "output_past",
+        "pruned_heads", "task_specific_params", "tf_legacy_loss", "tokenizer_class", "torchscript",
+        "transformers_version", "use_bfloat16",
     }
 )  # fmt: skip
 # Without these the weights are no weights of such a model, or code of a stranger is.
@@ -79,7 +80,8 @@ def _fields(given: Mapping[str, Any], table: Mapping[str, str], left_out: list[s
     found = Fields()
     for name, value in sorted(given.items()):
         if name not in table:
-            if name not in _SILENT:
+            # Parameters of generation in a `config.json` are passed over by the library, too.
+            if name not in _SILENT and name not in GENERATION:
                 left_out.append(name)
         elif table[name] == "config" and isinstance(value, dict):
             found[name] = _fields(value, table, left_out)

@@ -120,8 +120,8 @@ def _model(bundle: VerifiedBundle, described: dict[str, JsonValue]) -> object:
     if "generation" in described:
         generation = decode_fields(described["generation"], largest, GENERATION)
     kind = building.model_class(cast("str", described["class"]))
-    config = building.make_config(kind.config_class, fields)
     by_model = "names" not in described
+    config = building.make_config(kind.config_class, fields, of_file=not by_model)
     fixed: frozenset[str] = frozenset()
     if not by_model:
         fixed = building.check_built(kind, config, stored, None)

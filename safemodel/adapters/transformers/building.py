@@ -62,8 +62,10 @@ def model_class(name: str) -> Any:
     return found
 
 
-def make_config(kind: Any, fields: Mapping[str, object]) -> Any:
+def make_config(kind: Any, fields: Mapping[str, object], *, of_file: bool = False) -> Any:
     """A configuration of a class of the library, from checked fields.
+
+    Files (`of_file`) have fields of older releases; what the class does not have is passed over.
 
     Raises:
         ArchitectureError: a field that the class does not have, or it refuses them.
@@ -72,21 +74,22 @@ def make_config(kind: Any, fields: Mapping[str, object]) -> Any:
     known = own | ARGUMENTS | kind.attribute_map.keys()
     given: dict[str, Any] = {}
     for name, value in fields.items():
-        if name not in known:
+        if name in known:
+            given[name] = _prepared(kind, name, value, of_file)
+        elif not of_file:
             raise ArchitectureError(f"a {kind.__name__} has no field {name!r:.100}")
-        given[name] = _prepared(kind, name, value)
     if isinstance(given.get("id2label"), dict):
         given.setdefault("num_labels", len(given["id2label"]))
     with refusing(f"the configuration of a {kind.__name__}"), quiet():
         return kind(**given)
 
 
-def _prepared(kind: Any, name: str, value: object) -> Any:
+def _prepared(kind: Any, name: str, value: object, of_file: bool) -> Any:
     if isinstance(value, Fields):
         spec = kind.sub_configs_defaults.get(name)
         if spec is None:
             raise ArchitectureError(f"a {kind.__name__} has no configuration {name!r:.100} in it")
-        return make_config(spec.config_class, value)
+        return make_config(spec.config_class, value, of_file=of_file)
     if FIELDS[name] == "dtype" and value is not None:
         return tables.DTYPES[str(value)][0]  # else the library would look the name up in torch
     if name == "id2label" and isinstance(value, dict):

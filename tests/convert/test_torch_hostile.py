@@ -29,9 +29,15 @@ from safemodel.errors import SafemodelError  # noqa: E402
 from safemodel.scan.budget import DEFAULT_LIMITS  # noqa: E402
 
 from ..adapters.sklearn_support import in_memory  # noqa: E402
+from .test_torch_other import PROGRAMS, SCRIPTS  # noqa: E402
 from .torch_cases import CASES, WHOLE  # noqa: E402
 
-FORMATS = {"zip": ("zip", "torch_zip"), "legacy": ("torch_legacy",), "pickle": ("pickle", "torch")}
+FORMATS = {
+    "zip": ("zip", "torch_zip"),
+    "legacy": ("torch_legacy",),
+    "script": ("zip", "torch_script"),
+    "program": ("torch_export", "zip"),
+}
 
 
 def file_of(obj: Any, *, zipped: bool = True) -> bytes:
@@ -72,7 +78,7 @@ def converted(data: bytes, form: str) -> Any:
 def edited(data: bytes, edits: list[tuple[int, int, int]]) -> bytes:
     found = bytearray(data)
     for place, byte, how in edits:
-        at = place % len(found)
+        at = place % max(len(found), 1)
         found[at : at + (1, 0, 2)[how]] = (bytes([byte]), bytes([byte]), b"")[how]
     return bytes(found)
 
@@ -122,6 +128,31 @@ def test_a_changed_archive(name: str, edits: list[tuple[int, int, int]]) -> None
 @given(name=st.sampled_from(OLD_NAMES), edits=EDITS)
 def test_a_changed_old_file(name: str, edits: list[tuple[int, int, int]]) -> None:
     check(edited(case(name, zipped=False), edits), "legacy")
+
+
+@functools.cache
+def archive_of(form: str) -> bytes:
+    """A TorchScript archive or an exported program."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if form == "script":
+            torch.jit.save(SCRIPTS["scripted"](), buffer)
+        else:
+            build, given = PROGRAMS["mixed"]
+            torch.export.save(torch.export.export(build(), (given,)), buffer)
+    return buffer.getvalue()
+
+
+@settings(max_examples=80, deadline=None)
+@given(form=st.sampled_from(["script", "program"]), member=st.integers(0, 100), edits=EDITS)
+def test_a_changed_program(form: str, member: int, edits: list[tuple[int, int, int]]) -> None:
+    data = archive_of(form)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = [one.filename for one in archive.infolist() if one.file_size > 6]
+    name = names[member % len(names)]
+    changed = members_changed(data, lambda n, d: edited(d, edits) if n == name else d)
+    check(changed, form)
 
 
 NUMBERS = st.sampled_from([0, 1, 2, 3, 5, 7, 2**31, 2**53, 2**62, -1, -(2**63), 10**40])

@@ -9,12 +9,15 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 from torch.export import Dim
+
+from safemodel.adapters.torch.operators import OPERATORS
 
 ROWS = {0: Dim("rows", max=8)}
 
@@ -216,9 +219,9 @@ def _with_node(op: str, args: Any, **kwargs: Any) -> Callable[[Any], None]:
     return edit
 
 
-def _shift(form: Any, by: int) -> None:
-    """Renumber the values of nodes after one was put in front of them."""
-    first = len(form["state"]) + _inputs(form)
+def _shift(form: Any, by: int, place: int = 0) -> None:
+    """Renumber the values of nodes after some were put at a place among them."""
+    first = len(form["state"]) + _inputs(form) + place
 
     def walk(value: Any) -> None:
         if isinstance(value, list):
@@ -230,7 +233,7 @@ def _shift(form: Any, by: int) -> None:
             else:
                 walk(list(value.values()))
 
-    walk(form["nodes"][by:])
+    walk(form["nodes"][place + by :])
     walk(form["outputs"])
 
 
@@ -483,3 +486,61 @@ CALLS: dict[str, Callable[[Any], None]] = {
         ("aten::expand", [X, [2**20, -1, 4]]), ("aten::add_.Scalar", [LAST, 1])
     ),
 }
+
+
+LITERALS: dict[str, list[Any]] = {
+    "int": [-1, 0, 1, 2, 3, -2, 4, 7, 64, -64, 2**20, 2**31, 2**40],
+    "float": [0, 1, -1, {"float": "inf"}, {"float": "nan"}, {"float": "0x1.0000000000000p-1"}],
+    "bool": [True, False],
+    "str": ["none", "mean", "sum", "reflect", "constant", "ij", "os.system"],
+    "ScalarType": [{"torch_dtype": name} for name in ("float32", "int64", "bool", "complex64")],
+    "MemoryFormat": [{"torch_memory_format": "channels_last"}],
+}
+LITERALS["SymInt"] = LITERALS["int"]
+LITERALS["Scalar"] = [*LITERALS["int"], *LITERALS["float"], *LITERALS["bool"]]
+
+
+def grafted(program: Any, seed: int) -> Any:
+    """The program with a call of any operator in it, on values of the graph and odd literals."""
+    rng = random.Random(seed)
+    made = copy.deepcopy(program)
+    row = OPERATORS[rng.choice(sorted(OPERATORS))]
+    number = _operator(made, row.name)
+    form = rng.choice(made["forms"])
+    place = rng.randrange(len(form["nodes"]) + 1)
+    there = len(form["state"]) + _inputs(form) + place
+
+    def one(kind: Any) -> Any:
+        if kind.base == "Tensor" or rng.random() < 0.1:
+            return {"value": rng.randrange(there)}
+        return rng.choice(LITERALS.get(kind.base, [None]))
+
+    args, kwargs = [], {}
+    for argument in row.signature.arguments:
+        if not argument.required and rng.random() < 0.6:
+            break
+        kind = argument.kind
+        value = [one(kind) for _ in range(rng.randrange(4))] if kind.many else one(kind)
+        if argument.keyword:
+            kwargs[argument.name] = value
+        else:
+            args.append(value)
+    form["nodes"].insert(
+        place, {"op": number, "args": args, **({"kwargs": kwargs} if kwargs else {})}
+    )
+    _shift(form, 1, place)
+    _redirect(form["nodes"][place + 1 :], there, rng)
+    return made
+
+
+def _redirect(nodes: Any, value: int, rng: random.Random) -> None:
+    """One of the values that later nodes take is that one."""
+    taken = [
+        (node["args"], index)
+        for node in nodes
+        for index, argument in enumerate(node["args"])
+        if isinstance(argument, dict) and argument.keys() == {"value"}
+    ]
+    if taken:
+        holder, index = rng.choice(taken)
+        holder[index] = {"value": value}

@@ -102,6 +102,7 @@ def _changed(program: Any, what: list[str], marker: str) -> Iterator[tuple[str, 
         first, count = (int(number) for number in what[-2:])
         for seed in range(first, first + count):
             yield f"random/{seed}", mutate(program, seed, WORDS)
+            yield f"grafted/{seed}", attacks.grafted(program, seed)
 
 
 def _edited(program: Any, edit: Any) -> Any:

@@ -22,6 +22,7 @@ from safemodel.format.weights import TensorSpec
 torch = pytest.importorskip("torch")
 
 from safemodel.adapters.torch.checkpoint import saving  # noqa: E402
+from safemodel.adapters.torch.checkpoint.merging import Merge  # noqa: E402
 
 
 def objects() -> dict[str, Any]:
@@ -172,7 +173,13 @@ def test_generators(names: Any, tmp_path: Path) -> None:
 SHARD = {"kind": "shard", "dtype": "float32", "data": "w", "shape": [4, 3], "offset": [0, 0]}
 
 
-def _sharded(folder: Path, nodes: list[Any], tensors: dict[str, Any], kind: str = "dict") -> Path:
+def _sharded(
+    folder: Path,
+    nodes: list[Any],
+    tensors: dict[str, Any],
+    kind: str = "dict",
+    stored: str = "F32",
+) -> Path:
     """A checkpoint of two ranks whose models have a `weight` that is these nodes."""
     graphs: list[Any] = [
         {
@@ -192,7 +199,7 @@ def _sharded(folder: Path, nodes: list[Any], tensors: dict[str, Any], kind: str 
     state = {"parts": {"model": {"kind": "module", "class": "A"}}}
     data = [
         TensorData(
-            TensorSpec(name, "F32", tuple(value.shape)), lambda value=value: (value.numpy(),)
+            TensorSpec(name, stored, tuple(value.shape)), lambda value=value: (value.numpy(),)
         )
         for name, value in tensors.items()
     ]
@@ -250,6 +257,43 @@ def test_shards(name: str, tmp_path: Path) -> None:
     ):
         with pytest.raises((errors.ArchitectureError, errors.StateMismatchError)):
             attempt()
+    assert not module.weight.any()
+
+
+def test_everything_that_differs_between_ranks_is_found() -> None:
+    merge = Merge()
+    shared, other = {"v": 1, "w": 2}, {"v": 2, "w": 2}
+    roots = [{"a": 0, "b": 0, "c": shared, "d": shared}, {"a": 1, "b": 1, "c": other, "d": other}]
+    assert merge.merge(roots) == roots[0]
+    assert merge.differing == ["a", "b", "c.v", "d"]
+    merge = Merge()
+    left, right = {"x": torch.tensor(float("nan")), 1: (1, [2])}, {"y": None, 1: (1, [2])}
+    again = {"x": torch.tensor(float("nan")), 1: (1, [3])}
+    merged = merge.merge([{"m": left}, {"m": right}, {"m": again}])
+    assert list(merged["m"]) == ["x", 1, "y"]
+    assert merge.differing == ["m.1.1.0"]
+    assert merge.partial == {"m.x", "m.y"}
+
+
+def test_shards_of_booleans(tmp_path: Path) -> None:
+    module = torch.nn.Module()
+    module.register_buffer("weight", torch.zeros(4, 3, dtype=torch.bool))
+    values = {"w": torch.ones(2, 3, dtype=torch.bool), "x": torch.ones(2, 3, dtype=torch.bool)}
+    nodes = [
+        {**SHARD, "dtype": "bool"},
+        {**SHARD, "dtype": "bool", "data": "x", "offset": [2, 0]},
+    ]
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        folder.mkdir()
+    path = _sharded(good, nodes, values, stored="BOOL")
+    sm.load_checkpoint(path, model=module, trust=sm.UNSIGNED)
+    assert module.weight.all()
+    values["x"] = values["x"].view(torch.uint8) * 2
+    module.weight.zero_()
+    path = _sharded(bad, nodes, values, stored="BOOL")
+    with pytest.raises(errors.ArchitectureError, match="boolean"):
+        sm.load_checkpoint(path, model=module, trust=sm.UNSIGNED)
     assert not module.weight.any()
 
 

@@ -27,7 +27,7 @@ class Merge:
     def __init__(self) -> None:
         self.differing: list[str] = []
         self.partial: set[str] = set()
-        self._done: dict[tuple[int, ...], Any] = {}
+        self._done: dict[tuple[int, ...], tuple[Any, bool]] = {}
 
     def merge(self, values: Sequence[Any], path: str = "", depth: int = 0) -> Any:
         """One value for those of the ranks that have one.
@@ -43,8 +43,12 @@ class Merge:
         # What is shared is merged once: else a small graph would have paths beyond number.
         key = tuple(map(id, values))
         if key not in self._done:
-            self._done[key] = self._merged(values, path, depth + 1)
-        return self._done[key]
+            before = len(self.differing)
+            merged = self._merged(values, path, depth + 1)
+            self._done[key] = merged, len(self.differing) > before
+        elif self._done[key][1]:
+            self.differing.append(path)  # here, too
+        return self._done[key][0]
 
     def _merged(self, values: Sequence[Any], path: str, depth: int) -> Any:
         first = values[0]

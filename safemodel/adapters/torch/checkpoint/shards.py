@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from safemodel import limits
+from safemodel.adapters import arrays
 from safemodel.adapters.graph_decode import Builder, Decoder, integers
 from safemodel.adapters.graph_encode import Encoder, Handler, Node
 from safemodel.adapters.memory import c_strides
@@ -116,8 +117,6 @@ def _create(node: Node, decoder: Decoder) -> object:
     rank = len(info.shape) - len(unit)
     if info.dtype != stored or rank < 0 or info.shape[rank:] != unit:
         raise ArchitectureError(f"a shard of another type than {info.dtype}")
-    if dtype is torch.bool:
-        raise ArchitectureError("a shard of booleans")
     local = info.shape[:rank]
     shape = integers(node["shape"], 0, limits.MAX_SAFE_INTEGER, "shape")
     offset = integers(node["offset"], 0, limits.MAX_SAFE_INTEGER, "offset")
@@ -129,6 +128,8 @@ def _create(node: Node, decoder: Decoder) -> object:
 
     def read() -> Any:
         tensor = bundle.tensor(name)
+        if dtype is torch.bool:
+            arrays.check_bytes(tensor.buffer)
         return typed(storage_of(tensor), dtype, 0, local, c_strides(local, 1))
 
     return Sharded(dtype, shape, (Shard(name, offset, local, read),) if math.prod(local) else ())

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from safemodel.adapters.choosing import choose
 from safemodel.errors import (
     ArchitectureError,
     MissingLibraryError,
-    UnsavableError,
     UnsupportedError,
     UsageError,
     locating,
@@ -60,29 +60,8 @@ _ADAPTERS: Final[Mapping[str, _Entry]] = {
     "torch_checkpoint": _Entry("safemodel.adapters.torch.checkpoint", "torch", ("numpy", "torch")),
 }
 
-# The root package of a class says which adapter. Mixed containers go to the first that is met in
-# the order of _PREFERENCE; the adapters for frameworks know NumPy's kinds too.
-_PACKAGES: Final[Mapping[str, str]] = {
-    "numpy": "numpy",
-    "catboost": "sklearn",
-    "category_encoders": "sklearn",
-    "imblearn": "sklearn",
-    "lightgbm": "sklearn",
-    "onnx": "onnx",
-    "safemodel.adapters.onnx.files": "onnx",  # a class of ours that names a file
-    "pandas": "sklearn",
-    "scipy": "sklearn",
-    "sklearn": "sklearn",
-    "torch": "torch",
-    "transformers.modeling_utils": "transformers",  # what all of its models inherit from
-    "xgboost": "sklearn",
-}
-_PREFERENCE: Final = ("sklearn", "onnx", "transformers", "torch", "numpy")
-
 # Who saves a model with its graph, where that is not who saves it without.
 _WITH_GRAPH: Final[Mapping[str, str]] = {"transformers": "torch"}
-
-_CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
 
 class _OwnKey:
@@ -155,7 +134,7 @@ def save(
     checked = metadata_format.make(metadata or {})
     if not weights:
         obj = unfitted(obj)
-    name = _choose(obj)
+    name = choose(obj)
     if example_inputs is not None:
         name = _WITH_GRAPH.get(name, name)
     adapter = import_adapter(name)
@@ -324,7 +303,7 @@ def unfitted(model: object) -> object:
     Raises:
         UsageError: there is no such thing for what its adapter saves.
     """
-    adapter = import_adapter(_choose(model))
+    adapter = import_adapter(choose(model))
     make: Callable[[object], object] | None = getattr(adapter, "unfitted", None)
     if make is None:
         raise UsageError(
@@ -332,59 +311,6 @@ def unfitted(model: object) -> object:
             hint="this is for estimators of scikit-learn",
         )
     return make(model)
-
-
-def _choose(obj: object) -> str:
-    """The adapter for an object: that of its class, or of what its containers hold."""
-    if isinstance(obj, str | os.PathLike) and os.fspath(obj).endswith(".onnx"):
-        # Else a string would be saved as the value that it is, and nobody means that.
-        raise UsageError(
-            "a path was given, and no model",
-            hint=f"to save the model in that file: sm.OnnxFile({os.fspath(obj)!r})",
-        )
-    found: set[str] = set()
-    for leaf in _leaves(obj):
-        adapter = _by_class(type(leaf))
-        if adapter == _PREFERENCE[0]:
-            return adapter
-        if adapter is not None:
-            found.add(adapter)
-        elif leaf is obj and not isinstance(obj, (*_CONTAINERS, *_PLAIN)):
-            kind = type(obj)
-            raise UnsavableError(
-                f"no adapter for {kind.__module__}.{kind.__qualname__}",
-                hint="save its state instead: plain containers, numbers, strings and arrays",
-            )
-    return next((name for name in _PREFERENCE if name in found), "numpy")
-
-
-_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, bytearray, slice, range)
-
-
-def _by_class(kind: type) -> str | None:
-    for base in kind.__mro__:
-        module = base.__module__
-        adapter = _PACKAGES.get(module) or _PACKAGES.get(module.partition(".")[0])
-        if adapter is not None:
-            return adapter
-    return None
-
-
-def _leaves(obj: object) -> Iterator[object]:
-    """The object if it is no container, else what its containers hold; each container once."""
-    seen: set[int] = set()
-    stack = [obj]
-    while stack:
-        item = stack.pop()
-        if not isinstance(item, _CONTAINERS) or _by_class(type(item)) is not None:
-            yield item
-        elif id(item) not in seen:
-            seen.add(id(item))
-            if isinstance(item, dict):
-                stack.extend(item.keys())
-                stack.extend(item.values())
-            else:
-                stack.extend(item)
 
 
 def signing_with(

@@ -79,7 +79,7 @@ def expected(obj: Any) -> tuple[Any, Any]:
     """What `sm.save` writes of the object that the real loader returned."""
     from safemodel import adapters
 
-    name = adapters._choose(obj)
+    name = adapters.choose(obj)
     chosen: Any = {"sklearn": adapter, "numpy": plain_adapter}.get(name)
     if chosen is None:
         chosen = importlib.import_module(f"safemodel.adapters.{name}")

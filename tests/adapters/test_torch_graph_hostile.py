@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of processes")
 
 from safemodel import adapters  # noqa: E402
 from safemodel.adapters import torch as adapter  # noqa: E402
@@ -33,7 +34,7 @@ from . import torch_graph_attacks as attacks  # noqa: E402
 
 VICTIM = Path(__file__).with_name("torch_graph_victim.py")
 RANDOM = 150
-MANY = 20_000
+MANY = 10_000
 
 Became = dict[str, tuple[str, list[str]]]
 

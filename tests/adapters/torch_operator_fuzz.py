@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMORY = 6 << 30
-SILENCE = float(os.environ.get("SILENCE", "20"))
+MEMORY = 1 << 30
+SILENCE = float(os.environ.get("SILENCE", "60"))
 STARTING = 120.0
 INTEGERS = [
     *(0, 1, -1, 2, -2, 3, -3, 4, 7, 8, 63, 64, -65, 255, 65536, 10**6, 2**31 - 1, 2**31, -(2**31)),
@@ -204,19 +204,35 @@ def leaves(value: Any, torch: Any) -> list[Any]:
     return []
 
 
+def written(value: Any) -> Any:
+    """What a graph writes of a value: lists, and nodes for tensors and numbers."""
+    from safemodel.adapters.torch.operators import NODE
+
+    if isinstance(value, list | tuple):
+        return [written(item) for item in value]
+    plain = value is None or isinstance(value, bool | str) or "torch" in str(type(value))
+    return value if plain and not hasattr(value, "numel") else NODE
+
+
 def one(torch: Any, name: str, seed: int, number: int) -> str:
     """Make one call, forward and backward; what it raises is fine, as long as it lives."""
     from safemodel.adapters.torch.operators import resolve
+    from safemodel.errors import ArchitectureError
 
     torch.manual_seed(number)
     args, kwargs = arguments(torch, name, seed, number)
+    resolved = resolve(name)
+    try:
+        resolved.check(written(args), {key: written(value) for key, value in kwargs.items()})
+    except ArchitectureError:
+        return "refused"
     backward = random.Random(f"{seed}:{name}:{number}:b").random() < 0.5
     try:
         if backward:
             for leaf in leaves([args, list(kwargs.values())], torch):
                 if leaf.dtype.is_floating_point or leaf.dtype.is_complex:
                     leaf.requires_grad_(not name.partition(".")[0].endswith("_"))
-        out = resolve(name).call(*args, **kwargs)
+        out = resolved.call(*args, **kwargs)
         flat = [leaf for leaf in leaves(out, torch) if leaf.requires_grad]
         if backward and flat:
             sum(leaf.abs().sum() for leaf in flat).backward()
@@ -236,6 +252,13 @@ def one(torch: Any, name: str, seed: int, number: int) -> str:
     return "ok"
 
 
+def limit() -> None:
+    """Leave this process some memory beyond what it has."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    most = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
 def child(plan: dict[str, Any]) -> None:
     """Work through a plan, noting place and time in a shared file."""
     import warnings
@@ -245,7 +268,7 @@ def child(plan: dict[str, Any]) -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     one(torch, "aten::relu", 0, 0)  # what is imported and read only once
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    limit()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     outcomes: dict[str, dict[str, int]] = {}
@@ -327,7 +350,7 @@ def main() -> None:
     name, seed, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     args, kwargs = arguments(torch, name, seed, number)
     print(args, kwargs, flush=True)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    limit()
     print(one(torch, name, seed, number))
 
 

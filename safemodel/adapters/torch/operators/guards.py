@@ -53,6 +53,31 @@ def _ctc_loss(given: dict[str, Any]) -> None:
     within(targets, 0, classes - 1, "targets")
 
 
+def _embedding_bag(given: dict[str, Any]) -> None:
+    weight, indices, offsets = (tensor(given, name) for name in ("weight", "indices", "offsets"))
+    weights, padding = given.get("per_sample_weights"), given.get("padding_idx")
+    if weight.dim() != 2 or indices.dim() != 1 or offsets.dim() != 1:
+        refuse("weight is no matrix, or indices or offsets are not in a row")
+    if offsets.numel() < (1 if given.get("include_last_offset") or indices.numel() else 0):
+        refuse("there is no offset")
+    if given.get("mode", 0) not in (0, 1, 2):
+        refuse("mode is not 0 to 2")
+    within(indices, 0, weight.shape[0] - 1, "indices")
+    within(offsets, 0, indices.numel(), "offsets")
+    if offsets.device.type == "cpu" and (
+        bool((offsets[:1] != 0).any()) or bool((offsets[1:] < offsets[:-1]).any())
+    ):
+        refuse("offsets do not rise from 0")
+    if padding is not None and not -weight.shape[0] <= padding < weight.shape[0]:
+        refuse("padding_idx is no row")
+    if weights is not None and (
+        not isinstance(weights, torch.Tensor)
+        or weights.shape != indices.shape
+        or weights.dtype != weight.dtype
+    ):
+        refuse("per_sample_weights are not those of the indices")
+
+
 def _lu_unpack(given: dict[str, Any]) -> None:
     factors, pivots = tensor(given, "LU_data"), tensor(given, "LU_pivots")
     if factors.dim() < 2 or pivots.dim() < 1:
@@ -73,15 +98,60 @@ def _combinations(given: dict[str, Any]) -> None:
         refuse("there are too many combinations")
 
 
+def _bounded(count: int) -> None:
+    if count > MAX_ELEMENTS:
+        refuse(f"the result has more than {MAX_ELEMENTS} elements")
+
+
+def _most(values: torch.Tensor) -> int:
+    """The largest of the integers of a tensor on the CPU, or 0."""
+    if values.device.type != "cpu" or values.numel() == 0 or values.is_floating_point():
+        return 0
+    return 0 if values.is_complex() else int(values.detach().max())
+
+
+def _bincount(given: dict[str, Any]) -> None:
+    _bounded(max(_most(tensor(given, "self")), given.get("minlength", 0)))
+
+
+def _one_hot(given: dict[str, Any]) -> None:
+    items, classes = tensor(given, "self"), given.get("num_classes", -1)
+    _bounded(items.numel() * (_most(items) + 1 if classes == -1 else classes))
+
+
+def _repeats(given: dict[str, Any]) -> None:
+    size, repeats = tensor(given, "self").numel() if "self" in given else 1, given["repeats"]
+    if not isinstance(repeats, torch.Tensor):
+        _bounded(size * repeats)
+    elif repeats.device.type == "cpu" and repeats.numel() and not repeats.is_complex():
+        counts = repeats.detach().double()
+        if float(counts.min()) < 0:
+            refuse("a number of repetitions is negative")
+        _bounded(int(counts.sum()) * size // (repeats.numel() if "self" in given else 1))
+
+
 def _sections(given: dict[str, Any]) -> None:
     if given["sections"] > _MAX_PARTS:
         refuse("there are too many parts")
 
 
 def _windows(given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if name != "self" and any(not 0 <= one <= MAX_WINDOW for one in integers(value)):
+    for name in given.keys() - {"self", "ceil_mode"}:
+        if any(not 0 <= one <= MAX_WINDOW for one in integers(given[name])):
             refuse(f"{name} is not 0 to {MAX_WINDOW}")
+
+
+def _transposed(given: dict[str, Any]) -> None:
+    # oneDNN writes elsewhere when strides are far longer than kernels.
+    if not given.get("transposed", True):
+        return
+    kernel = tensor(given, "weight").shape[2:]
+    strides, dilations = integers(given.get("stride", [1])), integers(given.get("dilation", [1]))
+    for at, stride in enumerate(strides):
+        wide = kernel[min(at, len(kernel) - 1)] if kernel else 1
+        dilation = dilations[min(at, len(dilations) - 1)] if dilations else 1
+        if stride > _MAX_GAP and stride > dilation * (wide - 1) + 1:
+            refuse("a stride is far longer than the kernel")
 
 
 def _plain(given: dict[str, Any]) -> None:
@@ -128,6 +198,7 @@ def _div_out(given: dict[str, Any]) -> None:
         refuse("what is written to has another type")
 
 
+_MAX_GAP: Final = 64
 _MAX_PARTS: Final = 2**16
 _SIGNED: Final = (torch.int8, torch.int16, torch.int32, torch.int64)
 _LEAST: Final = tuple(torch.iinfo(dtype).min for dtype in _SIGNED)
@@ -135,11 +206,18 @@ _DIVISIONS: Final = ("div", "divide", "div_", "divide_")
 
 GUARDS: Final[Mapping[str, Guard]] = {
     "aten::_weight_norm": _weight_norm,
+    "aten::bincount": _bincount,
     "aten::col2im": _windows,
     "aten::combinations": _combinations,
     "aten::ctc_loss.IntList": _ctc_loss,
     "aten::ctc_loss.Tensor": _ctc_loss,
+    "aten::conv_transpose1d": _transposed,
+    "aten::conv_transpose2d.input": _transposed,
+    "aten::conv_transpose3d.input": _transposed,
+    "aten::convolution": _transposed,
     "aten::div.out": _div_out,
+    "aten::embedding_bag": _embedding_bag,
+    "aten::embedding_bag.padding_idx": _embedding_bag,
     "aten::im2col": _windows,
     "aten::lcm": _common_multiple,
     "aten::lcm_": _common_multiple,
@@ -148,13 +226,15 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "aten::linalg_matrix_power": _matrix_power,
     "aten::lu_unpack": _lu_unpack,
     "aten::matrix_power": _matrix_power,
+    "aten::max_pool1d": _windows,
+    "aten::max_pool1d_with_indices": _windows,
+    "aten::one_hot": _one_hot,
+    "aten::repeat_interleave.Tensor": _repeats,
+    "aten::repeat_interleave.self_Tensor": _repeats,
+    "aten::repeat_interleave.self_int": _repeats,
     "aten::tensor_split.sections": _sections,
     "aten::view.dtype": _plain,
-    **{
-        f"aten::{name}.{kind}_mode": _whole_division
-        for name in _DIVISIONS
-        for kind in ("Tensor", "Scalar")
-    },
+    **{f"aten::{name}.Tensor_mode": _whole_division for name in _DIVISIONS},
     **RECURRENT,
 }
 

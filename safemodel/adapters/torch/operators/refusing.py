@@ -39,7 +39,9 @@ def tensors(given: dict[str, Any], name: str) -> list[torch.Tensor]:
 
 
 def integers(value: Any) -> list[int]:
-    """The integers of a list, or of a tensor of integers."""
+    """The integers of a list, or of a tensor of integers; one stands for a list of it."""
+    if type(value) is int:
+        return [value]
     if isinstance(value, torch.Tensor):
         if value.dtype not in (torch.int64, torch.int32, torch.uint8, torch.int16, torch.int8):
             refuse("lengths are not integers")

@@ -18,6 +18,10 @@ from safemodel.errors import ArchitectureError
 MAX_ELEMENTS: Final = 2**30
 # What a literal may be as one size that allocates nothing by itself.
 MAX_SIZE: Final = 2**48
+# Of a matrix whose both sides are written.
+MAX_SIDE: Final = 2**15
+# What an image or a signal may grow by, in each dimension.
+MAX_SCALE: Final = 1024
 MAX_DIMS: Final = 64
 # Kernels, strides, dilations, paddings, groups, heads.
 MAX_WINDOW: Final = 2**20
@@ -39,6 +43,13 @@ def _sizes(values: Sequence[Any]) -> bool:
     )
 
 
+def _pad(values: Sequence[Any]) -> bool:
+    grown = [sum(values[at : at + 2]) for at in range(0, len(values), 2)]
+    return all(abs(value) <= MAX_SIZE for value in values) and (
+        math.prod(1 + max(more, 0) for more in grown) <= MAX_ELEMENTS
+    )
+
+
 def _one_of(*allowed: str) -> Check:
     return lambda values: all(value in allowed for value in values)
 
@@ -54,10 +65,12 @@ INTEGERS: Final[Mapping[str, tuple[Check, str]]] = {
     "dim": (_between(-MAX_DIMS, MAX_DIMS - 1), "a dimension, -64 to 63"),
     "index": (_between(-_INT64, _INT64 - 1), "an index"),
     "length": (_between(-1, MAX_ELEMENTS), f"a length up to {MAX_ELEMENTS}"),
-    "pad": (_between(-MAX_SIZE, MAX_ELEMENTS), f"an amount of padding up to {MAX_ELEMENTS}"),
+    "offset": (_between(-MAX_SIDE, MAX_SIDE), f"-{MAX_SIDE} to {MAX_SIDE}"),
+    "pad": (_pad, f"padding of all dimensions with a product up to {MAX_ELEMENTS}"),
     "reduction": (_between(0, 2), "0 none, 1 mean, 2 sum"),
     "code": (_between(-1, 9), "a code, -1 to 9"),
     "shape": (_between(-1, MAX_SIZE), f"sizes up to {MAX_SIZE}"),
+    "edge": (_between(0, MAX_SIDE), f"0 to {MAX_SIDE}"),
     "sizes": (_sizes, f"sizes with a product up to {MAX_ELEMENTS}"),
     "times": (_sizes, f"repetitions with a product up to {MAX_ELEMENTS}"),
     "window": (_between(0, MAX_WINDOW), f"0 to {MAX_WINDOW}"),
@@ -96,6 +109,7 @@ STRINGS: Final[Mapping[str, tuple[Check, str]]] = {
 _NAMED: Final[Mapping[str, str]] = {
     "dim": "dim dims dim0 dim1 dim2 dimension axis axis0 axis1 start_dim end_dim source "
     "destination dims_self dims_other ch_axis batch_dim",
+    "edge": "row col",
     "sizes": "size sizes output_size n m shape",
     "shape": "normalized_shape split_size split_sizes",
     "times": "repeats",
@@ -110,6 +124,9 @@ _NAMED: Final[Mapping[str, str]] = {
     "code": "interpolation_mode padding_mode normalization edge_order compute_mode mask_type",
 }
 _ROLES: Final = {name: role for role, names in _NAMED.items() for name in names.split()}
+
+
+SCALES: Final = frozenset({"scale_factors", "scales", "scales_d", "scales_h", "scales_w"})
 
 
 def integer_role(name: str, role: str) -> str:
@@ -131,6 +148,16 @@ def check_integers(name: str, role: str, values: Sequence[int]) -> None:
     check, said = INTEGERS[integer_role(name, role)]
     if not check(values):
         raise ArchitectureError(f"argument {name!r}: {values!r:.80} is not {said}")
+
+
+def check_floats(name: str, values: Sequence[float]) -> None:
+    """Check literal numbers that say how much larger a result is than its input.
+
+    Raises:
+        ArchitectureError: one is not within 0 to `MAX_SCALE`.
+    """
+    if name in SCALES and not all(0 <= value <= MAX_SCALE for value in values):
+        raise ArchitectureError(f"argument {name!r}: {values!r:.80} is not 0 to {MAX_SCALE}")
 
 
 def check_strings(name: str, role: str, values: Sequence[str]) -> None:

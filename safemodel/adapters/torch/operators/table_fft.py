@@ -21,15 +21,11 @@ fft_fftfreq(int n, float d=1., *, ScalarType? dtype=None, Layout? layout=None, D
 fft_fftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
 fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor
 fft_hfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor
-fft_hfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor
-fft_hfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
 fft_ifft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor
 fft_ifft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor
 fft_ifftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
 fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor
 fft_ihfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor
-fft_ihfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor
-fft_ihfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
 fft_irfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor
 fft_irfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor
 fft_irfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor

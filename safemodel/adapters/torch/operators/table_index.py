@@ -59,7 +59,7 @@ msort(Tensor self) -> Tensor
 nonzero(Tensor self) -> Tensor
 nonzero_numpy(Tensor self) -> Tensor[]
 nonzero_static(Tensor self, *, SymInt size, int fill_value=-1) -> Tensor
-one_hot(Tensor self, int num_classes=-1) -> Tensor
+one_hot(Tensor self, int num_classes=-1) -> Tensor | num_classes=window
 put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor
 put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)
 repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor

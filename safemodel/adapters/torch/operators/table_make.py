@@ -16,14 +16,13 @@ bernoulli(Tensor self, *, Generator? generator=None) -> Tensor
 bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor
 bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)
 bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)
-binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor
 cauchy_(Tensor(a!) self, float median=0., float sigma=1., *, Generator? generator=None) ->
   Tensor(a!)
 exponential_(Tensor(a!) self, float lambd=1., *, Generator? generator=None) -> Tensor(a!)
 eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool?
-  pin_memory=None) -> Tensor
+  pin_memory=None) -> Tensor | n=edge
 eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None,
-  bool? pin_memory=None) -> Tensor
+  bool? pin_memory=None) -> Tensor | n=edge m=edge
 full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device?
   device=None, bool? pin_memory=None) -> Tensor
 full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device?

@@ -38,9 +38,9 @@ cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor
 cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor
 detach(Tensor(a) self) -> Tensor(a)
 detach_(Tensor(a!) self) -> Tensor(a!)
-diag(Tensor self, int diagonal=0) -> Tensor
-diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor
-diagflat(Tensor self, int offset=0) -> Tensor
+diag(Tensor self, int diagonal=0) -> Tensor | diagonal=offset
+diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor | offset=offset
+diagflat(Tensor self, int offset=0) -> Tensor | offset=offset
 diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)
 diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor
 diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor
@@ -121,7 +121,7 @@ tensor_split.indices(Tensor(a -> *) self, SymInt[] indices, int dim=0) -> Tensor
 tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]
 tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor tensor_indices_or_sections,
   int dim=0) -> Tensor(a)[]
-tile(Tensor self, SymInt[] dims) -> Tensor
+tile(Tensor self, SymInt[] dims) -> Tensor | dims=times
 to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool
   copy=False, MemoryFormat? memory_format=None) -> Tensor(a)
 to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False,

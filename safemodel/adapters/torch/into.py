@@ -287,7 +287,7 @@ def _fit_entries(
             own_number, parameter = mine[number]
             if _entry_fits(entry, parameter, f"state.{number}", findings):
                 fitting[own_number] = entry
-        elif number in own["state"] and type(number) is not int:
+        elif number in own["state"] and number not in numbers:  # 0.0 and False are 0, too
             fitting[number] = entry
         else:
             findings.unexpected.append(f"state.{number}")

@@ -37,6 +37,7 @@ from safemodel.format.manifest import Adapter
 from safemodel.format.metadata import Metadata
 from safemodel.legacy import json_text
 from safemodel.report.model import FileReport, Status
+from safemodel.scan import walk
 from safemodel.scan.budget import Limits
 
 WEIGHTS: Final = "model.safetensors"
@@ -84,14 +85,23 @@ class _Folder:
         self.used: list[tuple[Source, FileReport]] = []
 
     def _open(self, name: str, most: int | None = None) -> Source:
-        place = os.path.join(self._path, name)
-        file = self._stack.enter_context(opened(place))
+        file = self._opened(name)
+        place = file.path
         if most is not None and file.size > most:
             raise UnconvertibleError(f"has {file.size} bytes, and {most} at the most", path=place)
         with locating(path=place):
             report = converting.scanned(file, self._options, self._limits, data=most is not None)
         self.used.append((file, report))
         return file
+
+    def _opened(self, name: str) -> Source:
+        """A file of the folder, and no other: a link could name any that its reader can read."""
+        place = os.path.join(self._path, name)
+        if walk.leads_elsewhere(place, self._path):
+            raise SourceError(
+                "is a link that leads out of the folder", path=place, hint="copy what it names"
+            )
+        return self._stack.enter_context(opened(place))
 
     def _json(self, name: str) -> Any:
         file = self._open(name, _MAX_SMALL)
@@ -198,7 +208,7 @@ class _Folder:
 
     def _card(self) -> Source:
         """The model card: text, which no scan knows a format of."""
-        file = self._stack.enter_context(opened(os.path.join(self._path, CARD)))
+        file = self._opened(CARD)
         report = FileReport(file.path, Status.SKIPPED, size=file.size)
         self.used.append((file, report))
         return file

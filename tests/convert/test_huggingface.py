@@ -175,16 +175,6 @@ def test_configurations_of_older_releases_are_understood(name: str, tmp_path: Pa
     assert cases.life(case, loaded) == cases.life(case, expected.eval())
 
 
-def test_a_folder_of_links_is_taken_as_what_they_name(tmp_path: Path) -> None:
-    """The cache of the hub has its files elsewhere."""
-    expected = folder("bert", tmp_path / "blobs")
-    (tmp_path / "snapshot").mkdir()
-    for file in (tmp_path / "blobs").iterdir():
-        (tmp_path / "snapshot" / file.name).symlink_to(file)
-    path = convert(tmp_path / "snapshot", tmp_path / "m.safemodel")
-    assert same(sm.load(path, trust=sm.UNSIGNED), expected)
-
-
 def test_a_class_of_no_table_is_converted_as_its_state(tmp_path: Path, caplog: Any) -> None:
     expected = folder("bert", tmp_path / "in")
     change(tmp_path / "in", architectures=["OwnModel"])
@@ -254,6 +244,33 @@ def test_a_hostile_folder_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(error):
         convert(tmp_path / "in", tmp_path / "m.safemodel")
     assert not (tmp_path / "m.safemodel").exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "chat_template.jinja", "config.json"])
+def test_a_link_out_of_the_folder_is_refused(name: str, tmp_path: Path) -> None:
+    folder("bert", tmp_path / "in")
+    (tmp_path / "secret").write_text("{}")
+    (tmp_path / "in" / name).unlink(missing_ok=True)
+    (tmp_path / "in" / name).symlink_to("../secret")
+    with pytest.raises(SourceError, match="leads out of the folder"):
+        convert(tmp_path / "in", tmp_path / "m.safemodel")
+    assert not (tmp_path / "m.safemodel").exists()
+
+
+def test_a_snapshot_of_the_cache_is_links(tmp_path: Path) -> None:
+    place = tmp_path / "models--a--b"
+    snapshot = place / "snapshots" / "0123"
+    expected = folder("bert", snapshot)
+    (place / "blobs").mkdir()
+    for number, file in enumerate(sorted(snapshot.iterdir())):
+        file.rename(place / "blobs" / str(number))
+        file.symlink_to(f"../../blobs/{number}")
+    (place / "secret").write_text("secret")
+    loaded = sm.load(convert(snapshot, tmp_path / "m.safemodel"), trust=sm.UNSIGNED)
+    assert same(loaded, expected)
+    (snapshot / "README.md").symlink_to("../../secret")
+    with pytest.raises(SourceError, match="leads out of the folder"):
+        convert(snapshot, tmp_path / "m.safemodel")
 
 
 def test_a_bundle_is_not_written_into_the_folder(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def facts(view: View) -> Iterator[Row]:
         ("framework", _framework(view)),
         ("libraries", ", ".join(f"{name} {v}" for name, v in manifest.libraries.items())),
         ("onnx", _onnx(manifest)),
+        ("program", _program(manifest.architecture)),
         ("requires", ", ".join(manifest.requires)),
         ("needs", _needs(needs_of(manifest.architecture))),
         ("more", ", ".join([*metadata.extra, *manifest.extra])),
@@ -94,6 +95,20 @@ def _onnx(manifest: Manifest) -> str:
         return ""
     versions = (f"{domain} {version}" for domain, version in opsets.items())
     return ", ".join((*versions, f"IR {said.get('ir_version')}"))
+
+
+def _program(architecture: JsonValue) -> str:
+    """Of a module that is stored with its graph: its methods, and how many operators they use."""
+    program = architecture.get("program") if isinstance(architecture, dict) else None
+    entries = program.get("entries") if isinstance(program, dict) else None
+    operators = program.get("operators") if isinstance(program, dict) else None
+    if not isinstance(entries, dict) or not isinstance(operators, list):
+        return ""
+    methods = (
+        f"{name} ({' and '.join(modes)})" if isinstance(modes, dict) else name
+        for name, modes in entries.items()
+    )
+    return f"{', '.join(methods)}; {count_text(len(operators), 'operator')}"
 
 
 def _training(state: JsonValue) -> str:

@@ -18,6 +18,9 @@ from safemodel.errors import UnconvertibleError
 
 _MAX_MODULES: Final = 100_000  # visited, shared ones again and again
 _MAX_PREFIX: Final = 4096
+_MAX_NAMES: Final = 32 << 20  # characters of all names of a state dict, and some for each entry
+_ENTRY: Final = 64
+_MAX_PARAMETERS: Final = 500_000  # of an optimizer, shared groups again and again
 
 # Attributes of a module that its state dict is made of, or that change how.
 PARTS: Final = ("_parameters", "_buffers", "_modules")
@@ -107,12 +110,14 @@ def state_dict(module: Module) -> OrderedDict[str, Any]:
     vars(found)["_metadata"] = versions
     pending: list[tuple[str, Any]] = [("", module)]
     visits = 0
+    room = _MAX_NAMES
     while pending:
         prefix, one = pending.pop()
         visits += 1
-        if visits > _MAX_MODULES or len(prefix) > _MAX_PREFIX:
-            raise UnconvertibleError("modules in one another far more often than models have them")
         _check(one)
+        room -= _names_of(one, prefix)
+        if visits > _MAX_MODULES or len(prefix) > _MAX_PREFIX or room < 0:
+            raise UnconvertibleError("modules in one another far more often than models have them")
         versions[prefix[:-1]] = {"version": _version(one)}
         for name, value in (*one.parameters.items(), *one.buffers.items()):
             if value is not None and not (name in one.transient and name in one.buffers):
@@ -120,6 +125,12 @@ def state_dict(module: Module) -> OrderedDict[str, Any]:
         children = [(_key(prefix, name) + ".", child) for name, child in one.modules.items()]
         pending += [pair for pair in reversed(children) if pair[1] is not None]
     return found
+
+
+def _names_of(module: Module, prefix: str) -> int:
+    """Characters of the names in a module, and some for each, before any is made."""
+    names = (*module.parameters, *module.buffers, *module.modules, "")
+    return sum(len(prefix) + len(name) + _ENTRY for name in names if type(name) is str)
 
 
 def _version(module: Module) -> int:
@@ -160,11 +171,14 @@ def packed(optimizer: Optimizer) -> dict[str, Any]:
     """
     numbers: dict[int, int] = {}
     groups = []
-    start = 0
+    start = work = 0
     for group in optimizer.groups:
         if type(group) is not dict or type(group.get("params")) is not list:
             raise UnconvertibleError("an optimizer whose groups have no parameters")
         params = group["params"]
+        work += len(params) + len(group)
+        if work > _MAX_PARAMETERS:
+            raise UnconvertibleError("far more parameters than optimizers have")
         kept = {key: value for key, value in group.items() if key != "params"}
         for index, one in enumerate(params, start):
             numbers.setdefault(id(one), index)

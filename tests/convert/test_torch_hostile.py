@@ -243,6 +243,23 @@ def circular() -> bytes:
     return file_of(module)
 
 
+def repeated_module() -> bytes:
+    """A thousand times one module of a thousand parameters, in 30 kB."""
+    module, root = nn.Module(), nn.Module()
+    module._parameters = dict.fromkeys(map(str, range(1000)), nn.Parameter(torch.ones(1)))
+    root._modules = dict.fromkeys(map(str, range(1000)), module)
+    return file_of(root)
+
+
+def repeated_group() -> bytes:
+    """A thousand times one group of a thousand parameters."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))])
+    group = optimizer.param_groups[0]
+    group["params"] *= 1000
+    optimizer.param_groups = [group] * 1000
+    return file_of(optimizer)
+
+
 AFFINE, CHANNELS = torch.per_tensor_affine, torch.per_channel_affine
 TWO = torch.ones(2, dtype=torch.float64)
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -277,6 +294,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         "far more than its storage",
     ),
     "doubled modules": (doubled, "far more often"),
+    "a module a thousand times": (repeated_module, "far more often"),
+    "a group a thousand times": (repeated_group, "far more parameters"),
     "a module in itself": (circular, "far more often"),
     "wanting nothing": (lambda: claimed((2,), (1,), wants=None), "not write"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from safemodel.adapters import tensors  # noqa: E402
 from safemodel.adapters.torch import BUILDERS, HANDLERS, INLINES, PARSERS  # noqa: E402
-from safemodel.errors import AdapterError, SafemodelError  # noqa: E402
+from safemodel.errors import AdapterError, ArchitectureError, SafemodelError  # noqa: E402
 from safemodel.export import safetensors_file, state, torch_file  # noqa: E402
+from safemodel.export.opcodes import GLOBALS  # noqa: E402
 from safemodel.export.values import View  # noqa: E402
 from safemodel.format.manifest import Adapter  # noqa: E402
 from tests.adapters.mutate import mutate  # noqa: E402
@@ -125,3 +128,32 @@ def test_tensors_that_are_none(node: Any) -> None:
     graph["nodes"][1] = {"kind": "tensor", **node}
     with pytest.raises(AdapterError):
         state.read(cast(Any, Bundle(graph, stored)))
+
+
+def test_one_tensor_quantized_many_times_is_refused_as_by_a_load(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = torch.quantize_per_tensor(torch.zeros(1 << 20), 0.1, 0, torch.qint8)
+        graph, stored = codec.save({"a": made})
+        _, quantized, values = graph["nodes"]
+        count = 100
+        items = [[str(number), {"ref": 1 + number}] for number in range(count)]
+        copies = [{**quantized, "values": {"ref": 1 + count}} for _ in range(count)]
+        graph["nodes"] = [{"kind": "dict", "items": items}, *copies, values]
+        with pytest.raises(ArchitectureError, match="copies of far more"):
+            codec.load(graph, stored)
+        bundle = cast(Any, Bundle(graph, stored))
+        with pytest.raises(ArchitectureError, match="bytes of copies"):
+            torch_file.write(bundle, str(tmp_path / "a.pt"), overwrite=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_name_that_a_program_may_have_is_one_that_weights_only_takes() -> None:
+    names = [
+        *GLOBALS.values(),
+        *(f"ctorch\n{name}\n".encode() for name in torch_file._STORAGES.values()),
+    ]
+    names += [f"ctorch\n{name}\n".encode() for name in (*tensors.STORED, *tensors.QUANTIZED)]
+    for opcode in names:
+        state = torch._weights_only_unpickler.load(io.BytesIO(b"\x80\x02" + opcode + b"."))
+        assert state is not None

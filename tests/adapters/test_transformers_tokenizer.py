@@ -223,6 +223,16 @@ def test_a_tokenizer_that_would_take_all_memory_or_time_is_refused(
         sm.load_tokenizer(hostile(tmp_path, {}, json.dumps(made).encode()), trust=sm.UNSIGNED)
 
 
+def test_a_part_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+    """The library reads both, and a parser that keeps the last would hide the first."""
+    data = bert().backend_tokenizer.to_str()
+    first = json.dumps(with_pattern("(a)\\1"))
+    with pytest.raises(ArchitectureError, match="twice"):
+        sm.load_tokenizer(
+            hostile(tmp_path, {}, f"{first[:-1]},{data[1:]}".encode()), trust=sm.UNSIGNED
+        )
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_expressions_that_tokenizers_have_are_taken(tmp_path: Path, pattern: str) -> None:
     made = json.loads(bert().backend_tokenizer.to_str()) | with_pattern(pattern)

@@ -94,10 +94,13 @@ def check_tokenizer(data: bytes) -> None:
     tokenizers need.
 
     Raises:
-        ArchitectureError: no JSON, unknown parts, or a number or expression beyond the bounds.
+        ArchitectureError: no JSON, or a name in it twice; unknown parts; a number or expression
+            beyond the bounds.
     """
     try:
-        found = json.loads(data.decode(), parse_constant=_no_constant)
+        found = json.loads(
+            data.decode(), parse_constant=_no_constant, object_pairs_hook=_without_repeats
+        )
     except (ValueError, RecursionError) as error:
         raise ArchitectureError(f"{TOKENIZER} is no JSON: {error!s:.100}") from None
     if not isinstance(found, dict) or not found.keys() <= _PARTS:
@@ -123,6 +126,14 @@ def check_tokenizer(data: bytes) -> None:
 
 def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is no number")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the file: of two parts with one name the library would read the first, too."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name twice in an object")
+    return found
 
 
 def _check_pattern(value: dict[str, Any]) -> None:

@@ -208,6 +208,8 @@ def refusal(obj: object, path: str) -> UnsavableError:
     hint = "save its state instead: plain containers, numbers, strings and arrays"
     if isinstance(obj, tuple) and hasattr(kind, "_fields"):
         hint = "named tuples carry a class: save value._asdict() or tuple(value)"
+    elif hasattr(kind, "state_dict"):
+        hint = "objects like this are code: save their state_dict instead"
     elif callable(obj) and not isinstance(obj, type):
         hint = "functions are code, and an archive holds none: leave it out"
     elif plain := [base for base in (int, float, complex, str, bytes) if isinstance(obj, base)]:

@@ -185,10 +185,10 @@ def test_load_gives_the_states_or_puts_the_model_into_a_module(tmp_path: Path) -
     ("options", "message"),
     [
         ({}, "nothing to save"),
-        ({"model": 3}, "must be a module"),
+        ({"model": 3}, "model is no module: builtins.int"),
         ({"model": {"a b": torch.nn.Linear(1, 1)}}, "no name"),
-        ({"model": torch.nn.Linear(1, 1).state_dict()}, "must be a module"),
-        ({"optimizer": torch.nn.Linear(1, 1)}, "must be a optimizer"),
+        ({"model": torch.nn.Linear(1, 1).state_dict()}, "is no module: torch.Tensor"),
+        ({"optimizer": torch.nn.Linear(1, 1)}, "is no optimizer: torch.nn"),
         ({"step": -1}, "step="),
         ({"step": True}, "step="),
         ({"keep": 0, "step": 1}, "keep="),

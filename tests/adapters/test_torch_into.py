@@ -508,8 +508,8 @@ def test_a_name_that_is_nowhere_is_refused(body: Any, options: Any, words: str, 
 @pytest.mark.parametrize(
     "options",
     [
-        {"only": "encoder.*"}, {"only": []}, {"only": [1]}, {"prefix": 1}, {"prefix": {}},
-        {"prefix": {"a": 1}}, {"prefix": ["encoder."]},
+        {"only": "encoder.*"}, {"only": []}, {"only": [1]}, {"only": 3}, {"prefix": 1},
+        {"prefix": {}}, {"prefix": {"a": 1}}, {"prefix": ["encoder."]},
     ],
     ids=str,
 )  # fmt: skip

@@ -16,7 +16,7 @@ hf = pytest.importorskip("transformers")
 
 from safemodel import adapters  # noqa: E402
 from safemodel.adapters.protocol import LoadReport  # noqa: E402
-from safemodel.errors import UnsavableError  # noqa: E402
+from safemodel.errors import UnsavableError, UsageError  # noqa: E402
 from tests.adapters import transformers_cases as cases  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -107,6 +107,16 @@ def test_the_state_goes_into_a_model_of_yours(tmp_path: Path) -> None:
         assert torch.equal(value, model.state_dict()[f"bert.{name}"])
     state = again(model, tmp_path, into=dict)
     assert list(state) == list(model.state_dict())
+
+
+def test_a_model_goes_to_a_device_that_is_there(tmp_path: Path) -> None:
+    model = cases.build("bert")
+    assert again(model, tmp_path, device="meta").device.type == "meta"
+    there = again(model, tmp_path, device="cpu").state_dict()
+    assert all(torch.equal(value, there[name]) for name, value in model.state_dict().items())
+    for missing in ("toaster", "cuda:31"):
+        with pytest.raises(UsageError, match="device"):
+            again(model, tmp_path, device=missing)
 
 
 def test_a_class_of_your_own_is_saved_as_its_state(tmp_path: Path, caplog: Any) -> None:

@@ -64,7 +64,10 @@ def check_target(into: object, saved: str | None) -> object:
             hint="pass a module, an optimizer, a scheduler, a gradient scaler, or dict",
         )
     if saved is not None and saved != kind:
-        raise StateMismatchError(f"the archive holds the state of a {saved}, into= is a {kind}")
+        raise StateMismatchError(
+            f"the archive holds the state of a {saved}, and into= is of another kind: {kind}",
+            hint="pass an object of that kind, or into=dict for the bare state",
+        )
     return into
 
 

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import torch
 import transformers
 
 from safemodel.adapters import torch as state_adapter
 from safemodel.adapters.huggingface.config import decode_fields
 from safemodel.adapters.huggingface.fields import ATTENTION, GENERATION
 from safemodel.adapters.protocol import Saved
+from safemodel.adapters.torch.staging import device_of
 from safemodel.adapters.transformers import building, saving, tokenizers
-from safemodel.errors import ArchitectureError, UsageError
+from safemodel.errors import ArchitectureError
 
 if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
@@ -70,9 +70,12 @@ def load(
 ) -> object:
     """Build the model; or put its state into a module. `into=dict` gives the bare state.
 
+    A model is built on the host and moved to the `device`; a state goes there as it is verified.
+
     Raises:
         ArchitectureError: it must not be built, or needs what the tensors are not.
         StateMismatchError: the state does not fit `into`.
+        UsageError: a device that is none, or is not here.
     """
     architecture = bundle.manifest.architecture
     if type(architecture) is not dict or "model" not in architecture:
@@ -87,9 +90,10 @@ def load(
         return state_adapter.load(
             seen, into=into, device=device, strict=strict, prefix=prefix, only=only
         )
+    place = device_of(device)
     with _of_another_release(bundle):
-        model = _model(seen, _check_model(architecture["model"]))
-    return model if device is None else _on_device(model, device)
+        model: Any = _model(seen, _check_model(architecture["model"]))
+    return model if place is None else model.to(place)
 
 
 @contextmanager
@@ -103,13 +107,6 @@ def _of_another_release(bundle: VerifiedBundle) -> Iterator[None]:
         if error.hint is None and saved is not None and saved != installed:
             error.hint = f"it is of transformers {saved}, and {installed} is installed"
         raise
-
-
-def _on_device(model: Any, device: object) -> object:
-    try:
-        return model.to(torch.device(device))  # type: ignore[call-overload]  # from the caller
-    except (RuntimeError, TypeError) as error:
-        raise UsageError(f"not a device: {device!r}") from error
 
 
 def _model(bundle: VerifiedBundle, described: dict[str, JsonValue]) -> object:

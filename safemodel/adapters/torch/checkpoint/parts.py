@@ -65,7 +65,7 @@ def check_key(key: object, argument: str) -> None:
 def _checked(obj: Any, place: str, kind: str) -> Any:
     if into_state.kind_of(obj) != kind:
         raise UsageError(
-            f"{place} must be a {kind}, and is a {tables.kind_name(obj)}",
+            f"{place} is no {kind}: {tables.kind_name(obj)}",
             hint="pass the object itself, or a dictionary of several; plain data goes into extra=",
         )
     return _unwrapped(obj)

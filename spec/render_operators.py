@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from safemodel.adapters.torch.operators import ARITHMETIC, OPERATORS, TORCH, Operator
 from safemodel.adapters.torch.operators.arithmetic import ARITIES
 from safemodel.adapters.torch.operators.guards import GUARDS
+from safemodel.adapters.torch.operators.private import PRIVATE
 from safemodel.adapters.torch.operators.roles import (
     INTEGERS,
     MAX_ELEMENTS,
@@ -81,10 +82,17 @@ a large result; the time that all of it takes. PyTorch refuses what the machine 
 
 Operators with *guard* have a check of values before the kernel, because the kernel does not check
 them or grows without bounds: sizes and parameters of recurrent layers, targets and lengths, pivots,
-counts. A reader MUST make an equal check. Guards raise `ValueError` when the graph runs, as
-PyTorch's own checks raise `RuntimeError` or `IndexError`. They look at the values of tensors on the
+counts, layouts. A reader MUST make an equal check. Guards raise `ValueError` when the graph runs,
+as PyTorch's own checks raise `RuntimeError` or `IndexError`. They look at the values of tensors on the
 CPU; on other devices kernels check indices themselves. Tests run every operator here with hostile
 indices, sizes, strides, types and values, forward and backward, in processes that may die.
+
+Operators with *copy* have a backward, or a sparse gradient, that trusts indices which forward has
+checked. Tensors of an archive can share memory, and autograd does not see one written to through
+another: where gradients are recorded, a reader MUST give such an operator indices of its own.
+
+What `torch.compile`, `torch.export` or an exporter makes of a module that was loaded calls the
+operators themselves, without guards and copies.
 
 ## What readers MUST reject
 
@@ -114,6 +122,8 @@ def bounds(row: Operator) -> str:
             said.append(argument.name if role == argument.name else f"{argument.name}: {role}")
     if row.name in GUARDS:
         said.append("*guard*")
+    if row.name in PRIVATE:
+        said.append("*copy*")
     return ", ".join(said)
 
 

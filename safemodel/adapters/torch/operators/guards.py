@@ -8,11 +8,13 @@ tensors are looked at on the CPU only; elsewhere kernels check indices themselve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import torch
 
+from safemodel.adapters.torch.operators.layouts import LAYOUTS
+from safemodel.adapters.torch.operators.private import PRIVATE, with_copies
 from safemodel.adapters.torch.operators.recurrent import RECURRENT
 from safemodel.adapters.torch.operators.refusing import Guard, integers, refuse, tensor, within
 from safemodel.adapters.torch.operators.roles import MAX_ELEMENTS, MAX_WINDOW
@@ -235,24 +237,33 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "aten::tensor_split.sections": _sections,
     "aten::view.dtype": _plain,
     **{f"aten::{name}.Tensor_mode": _whole_division for name in _DIVISIONS},
+    **LAYOUTS,
     **RECURRENT,
 }
 
 
+def _pass(given: dict[str, Any]) -> None:
+    """What is checked of an operator that only gets copies."""
+
+
 def guarded(name: str, operator: Any, signature: Signature) -> Callable[..., Any]:
     """Return the operator, or a function that checks the values and then calls it."""
-    guard = GUARDS.get(name)
-    if guard is None:
+    guard = GUARDS.get(name, _pass)
+    if guard is _pass and name not in PRIVATE:
         return operator  # type: ignore[no-any-return]
     names = [argument.name for argument in signature.arguments if not argument.keyword]
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not torch.compiler.is_compiling():
-            try:
-                guard(dict(zip(names, args, strict=False)) | kwargs)
-            except ValueError as error:
-                raise ValueError(f"operator {name}: {error}") from None
-        return operator(*args, **kwargs)
+        if torch.compiler.is_compiling():
+            return operator(*args, **kwargs)
+        given: Sequence[Any] = args
+        if name in PRIVATE:
+            given, kwargs = with_copies(name, names, args, kwargs)
+        try:
+            guard(dict(zip(names, given, strict=False)) | kwargs)
+        except ValueError as error:
+            raise ValueError(f"operator {name}: {error}") from None
+        return operator(*given, **kwargs)
 
     call.__name__ = call.__qualname__ = name.partition("::")[2].replace(".", "_")
     call.operator_name = name  # type: ignore[attr-defined]

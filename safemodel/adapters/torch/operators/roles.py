@@ -44,6 +44,8 @@ def _sizes(values: Sequence[Any]) -> bool:
 
 
 def _pad(values: Sequence[Any]) -> bool:
+    if len(values) > 2 * MAX_DIMS:
+        return False
     grown = [sum(values[at : at + 2]) for at in range(0, len(values), 2)]
     return all(abs(value) <= MAX_SIZE for value in values) and (
         math.prod(1 + max(more, 0) for more in grown) <= MAX_ELEMENTS

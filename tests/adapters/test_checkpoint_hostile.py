@@ -243,12 +243,16 @@ BAD_SHARDS: dict[str, list[Any]] = {
     "a field too many": [SHARD, {**SHARD, "code": 1}],
     "offsets that are none": [SHARD, {**SHARD, "offset": "00"}],
     "a list": [SHARD, {"kind": "list", "items": []}],
+    "empty and huge": [
+        {**SHARD, "data": "empty", "shape": [0, 2**53 - 1, 2**53 - 1], "offset": [0, 0, 0]}
+    ]
+    * 2,
 }
 
 
 @pytest.mark.parametrize("name", BAD_SHARDS)
 def test_shards(name: str, tmp_path: Path) -> None:
-    values = {"w": torch.ones(2, 3), "x": torch.ones(2, 3)}
+    values = {"w": torch.ones(2, 3), "x": torch.ones(2, 3), "empty": torch.ones(0, 1, 1)}
     module = _with_weight()
     path = _sharded(tmp_path, BAD_SHARDS[name], values)
     for attempt in (
@@ -258,6 +262,25 @@ def test_shards(name: str, tmp_path: Path) -> None:
         with pytest.raises((errors.ArchitectureError, errors.StateMismatchError)):
             attempt()
     assert not module.weight.any()
+
+
+@pytest.mark.parametrize("value", [None, 5])
+def test_states_of_ranks_that_are_no_dictionaries(value: Any, tmp_path: Path) -> None:
+    graphs: Any = [
+        {
+            "root": {"ref": 0},
+            "nodes": [
+                {"kind": "dict", "items": [["model", value], ["extra", {"ref": 1}]]},
+                {"kind": "dict", "items": [[key, 1]]},
+            ],
+        }
+        for key in ("a", "b")
+    ]
+    state = {"parts": {"model": {"kind": "module", "class": "A"}}}
+    path = tmp_path / "c"
+    write(path, contents(architecture={"ranks": graphs}, training_state=state, tensors=()))
+    with pytest.raises(errors.ArchitectureError, match="must be a dictionary"):
+        sm.load_checkpoint(path, model=_with_weight(), trust=sm.UNSIGNED)
 
 
 def test_everything_that_differs_between_ranks_is_found() -> None:

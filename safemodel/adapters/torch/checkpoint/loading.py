@@ -262,7 +262,7 @@ class _Work:
         """The state of a part as this rank needs it, its tensors spread as those of the object."""
         states, state = self._covering(lambda root: spreading.fitted_state(root[name], obj))
         self._note_differing(name, states)
-        if isinstance(obj, torch.nn.Module) and states.partial:
+        if isinstance(obj, torch.nn.Module) and isinstance(state, dict) and states.partial:
             # Entries that only some ranks have are no surprise where they are not wanted.
             own = obj.state_dict()
             for key in [key for key in state if f"{name}.{key}" in states.partial]:

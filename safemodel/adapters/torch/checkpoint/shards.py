@@ -124,6 +124,8 @@ def _create(node: Node, decoder: Decoder) -> object:
         first + length > whole for first, length, whole in zip(offset, local, shape, strict=True)
     ):
         raise ArchitectureError("a shard that does not lie in its tensor")
+    if math.prod(max(length, 1) for length in shape) * dtype.itemsize > limits.MAX_SAFE_INTEGER:
+        raise ArchitectureError("a tensor whose axes are too long")
     decoder.charge(info.nbytes)
 
     def read() -> Any:

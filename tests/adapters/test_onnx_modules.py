@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ pytest.importorskip("onnxruntime")
 import numpy as np  # noqa: E402
 
 import safemodel as sm  # noqa: E402
-from safemodel.errors import UnsavableError, UsageError  # noqa: E402
+from safemodel.errors import MissingLibraryError, UnsavableError, UsageError  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +50,13 @@ class Reader(torch.nn.Module):
 def call(rows: int, length: int) -> Any:
     named = {"mask": torch.rand(rows, length), "scale": torch.rand(1), "flip": True}
     return (torch.randint(0, 50, (rows, length)),), named
+
+
+def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingLibraryError, match="onnx is not installed") as caught:
+        sm.save(torch.nn.Linear(2, 2), tmp_path / "m.safemodel", onnx_inputs=torch.ones(1, 2))
+    assert "onnx-export" in (caught.value.hint or "")
 
 
 def test_arguments_by_name_and_sizes_that_differ(tmp_path: Path) -> None:

@@ -491,6 +491,31 @@ def test_a_mode_that_can_not_be_exported(tmp_path: Path, caplog: Any) -> None:
         loaded.train()(torch.ones(2))
 
 
+def test_what_every_module_has_is_no_method_to_store(tmp_path: Path) -> None:
+    for name in ("state_dict", "__init__", "_apply", "no_such"):
+        with pytest.raises(UsageError, match=f"'{name}'"):
+            sm.save(nn.Linear(2, 2), tmp_path / "m", example_inputs={name: (torch.ones(1, 2),)})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "dynamic"),
+    [
+        (torch.ones(1, 3), None),
+        ((), None),
+        ((torch.ones(1, 2), 1), None),
+        ((torch.ones(1, 2),), ({5: torch.export.Dim("n")},)),
+        ((torch.ones(1, 2),), "sizes"),
+    ],
+)
+def test_examples_that_do_not_fit_are_what_the_hint_asks_about(
+    inputs: Any, dynamic: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(UnsavableError) as caught:
+        sm.save(nn.Linear(2, 2), tmp_path / "m", example_inputs=inputs, dynamic_shapes=dynamic)
+    assert "can be called with example_inputs=" in (caught.value.hint or "")
+    assert not list(tmp_path.iterdir())
+
+
 def test_parts_in_another_mode_stay_so(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     module[1].eval()

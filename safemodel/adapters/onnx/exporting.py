@@ -7,6 +7,7 @@ spec/onnx.md, "Two forms".
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ def _dense(output: Any) -> Any:
 def _export_module(obj: Any, inputs: Any, path: str) -> Exported:
     import torch
 
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingLibraryError("onnx is not installed", hint=_HINT)
     if not isinstance(obj, torch.nn.Module):
         raise UsageError(
             f"onnx_inputs= is for modules, not for {type(obj).__name__}", hint="save the module"

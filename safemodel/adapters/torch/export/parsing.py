@@ -129,7 +129,7 @@ def _entries(value: JsonValue, forms: int) -> dict[str, Mapping[str, int]]:
     entries: dict[str, Mapping[str, int]] = {}
     used: list[int] = []
     for name, modes in value.items():
-        if not _ENTRY.fullmatch(name) or (name != FORWARD and name in _TAKEN):
+        if not is_entry(name):
             raise ArchitectureError(f"not a name for an entry: {name!r:.60}")
         if type(modes) is not dict or not modes.keys() <= set(MODES) or not modes:
             raise ArchitectureError("an entry has a form to train, to evaluate, or both")
@@ -138,6 +138,11 @@ def _entries(value: JsonValue, forms: int) -> dict[str, Mapping[str, int]]:
     if list(dict.fromkeys(used)) != list(range(forms)):
         raise ArchitectureError("forms must be numbered as the entries use them, each used")
     return entries
+
+
+def is_entry(name: str) -> bool:
+    """Whether a method of this name can be stored: no module has one of it already."""
+    return name == FORWARD or (bool(_ENTRY.fullmatch(name)) and name not in _TAKEN)
 
 
 def _taken() -> frozenset[str]:

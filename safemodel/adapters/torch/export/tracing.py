@@ -22,6 +22,7 @@ from safemodel.adapters.torch.export import signatures
 from safemodel.adapters.torch.export.conditions import Conditions
 from safemodel.adapters.torch.export.encoding import Writer
 from safemodel.adapters.torch.export.examples import Example
+from safemodel.adapters.torch.export.parsing import is_entry
 from safemodel.adapters.torch.export.program import (
     BUFFER,
     CONSTANT,
@@ -74,6 +75,11 @@ def _trace(module: Any, examples: Mapping[str, Example], failed: dict[Any, str])
     for name in sorted(examples):
         if not callable(getattr(module, name, None)):
             raise UsageError(f"the module has no method {name!r}, which example_inputs= names")
+        if not is_entry(name):
+            raise UsageError(
+                f"example_inputs= names {name!r}, which every module has",
+                hint="forward, and methods whose names are the module's own, can be stored",
+            )
         modes: dict[str, JsonValue] = {}
         for mode in MODES:
             if (name, mode) in failed:
@@ -203,7 +209,8 @@ def _export(module: Any, example: Example) -> Any:
         message = str(error).strip().split("\n\n")[0].replace("\n", " ")
         raise UnsavableError(
             f"torch.export can't make a graph of this module: {message:.600}",
-            hint="save its state alone, without example_inputs=, and load it with into=",
+            hint="if it can be called with example_inputs=, and dynamic_shapes= fits them: save "
+            "its state alone, without example_inputs=, and load it with into=",
         ) from error
 
 

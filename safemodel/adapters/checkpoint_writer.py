@@ -68,6 +68,9 @@ class SavedCheckpoint:
         return f"<SavedCheckpoint {str(self.path)!r}, {state}>"
 
 
+# Held by a call that saves: what several threads save must not get into one copy.
+calls = threading.RLock()
+
 _lock = threading.Lock()
 _last: list[SavedCheckpoint] = []
 
@@ -97,12 +100,18 @@ def write(path: Path, work: Callable[[], str]) -> SavedCheckpoint:
 
 
 def write_later(path: Path, work: Callable[[], str]) -> SavedCheckpoint:
-    """Do the work of a save in a thread. The one before must be settled."""
+    """Do the work of a save in a thread, or here if there can't be one.
+
+    The save before must be settled.
+    """
     saved = SavedCheckpoint(path)
     thread = threading.Thread(
         target=saved.run, args=(work, True), name="safemodel-checkpoint", daemon=False
     )
     with _lock:
         _last[:] = [saved]
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads, or the process is about to end
+        saved.run(work, True)
     return saved

@@ -101,6 +101,7 @@ def save_checkpoint(
     Returns the path of the checkpoint and its bundle digest. With `asynchronous` it returns when
     all state is copied, and a thread writes the copy: `wait()` of the result waits for it. There is
     one such save at a time; the next call waits for it too, and raises what went wrong with it.
+    Calls of several threads wait for each other.
 
     Args:
         path: the file, which takes the place of one that is there; with `keep`, a folder of them.
@@ -125,31 +126,36 @@ def save_checkpoint(
     """
     from safemodel.format import metadata as metadata_format
 
-    checkpoint_writer.settle()
-    target = Path(os.fspath(path))
-    _check_keep(keep, step)
-    saving: Any = adapters.import_adapter(checkpoint_files.ADAPTER)
-    arguments = _arguments(model, optimizer, scheduler, scaler)
-    checked = metadata_format.make(metadata or {})
-    make = partial(saving.save, arguments, generators=generators, step=step, rng=rng, extra=extra)
-    contents = partial(_contents, saving, checked)
-    signers = partial(adapters.signing_with, signer)
-    snapshot = saving.SNAPSHOT if asynchronous else None
-    if sharded:
-        make = partial(make, sharded=True)
-        request = saving.Request(target, step or 0, keep, make, contents, signers, digest, snapshot)
-        together: SavedCheckpoint = saving.save_together(request)
-        return together
-    made = contents(make())
-    if keep is not None:
-        target = checkpoint_files.place(target, step or 0, checkpoint_files.ENDING)
-    if snapshot is None:
-        work = partial(_write, target, made, signers(), digest, keep)
-        return checkpoint_writer.write(target, work)
-    made = replace(made, tensors=snapshot.copy(made.tensors))
-    return checkpoint_writer.write_later(
-        target, partial(_write, target, made, signers(), digest, keep)
-    )
+    with checkpoint_writer.calls:
+        checkpoint_writer.settle()
+        target = Path(os.fspath(path))
+        _check_keep(keep, step)
+        saving: Any = adapters.import_adapter(checkpoint_files.ADAPTER)
+        arguments = _arguments(model, optimizer, scheduler, scaler)
+        checked = metadata_format.make(metadata or {})
+        make = partial(
+            saving.save, arguments, generators=generators, step=step, rng=rng, extra=extra
+        )
+        contents = partial(_contents, saving, checked)
+        signers = partial(adapters.signing_with, signer)
+        snapshot = saving.SNAPSHOT if asynchronous else None
+        if sharded:
+            make = partial(make, sharded=True)
+            request = saving.Request(
+                target, step or 0, keep, make, contents, signers, digest, snapshot
+            )
+            together: SavedCheckpoint = saving.save_together(request)
+            return together
+        made = contents(make())
+        if keep is not None:
+            target = checkpoint_files.place(target, step or 0, checkpoint_files.ENDING)
+        if snapshot is None:
+            work = partial(_write, target, made, signers(), digest, keep)
+            return checkpoint_writer.write(target, work)
+        made = replace(made, tensors=snapshot.copy(made.tensors))
+        return checkpoint_writer.write_later(
+            target, partial(_write, target, made, signers(), digest, keep)
+        )
 
 
 def _arguments(

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from safemodel import errors
 from safemodel.bundle import write as bundle_write
 
 torch = pytest.importorskip("torch")
+
+from safemodel.adapters.torch import checkpoint as saving  # noqa: E402
 
 
 def network() -> Any:
@@ -154,6 +157,57 @@ def test_an_error_is_raised_by_the_next_call_and_once(
     with pytest.raises(errors.SourceError):
         failed.wait()
     sm.load_checkpoint(tmp_path / "c", model=model)
+
+
+def test_what_two_threads_save_does_not_mix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One memory takes the copies of all saves; the first waits in the middle of its own."""
+    taking, copy = threading.Event(), saving.SNAPSHOT.copy
+    models = [torch.nn.Linear(2, 2) for _ in range(2)]
+    for number, model in enumerate(models):
+        for parameter in model.parameters():
+            parameter.data.fill_(number)
+
+    def slow(tensors: Any) -> Any:
+        first = not taking.is_set()
+        taking.set()
+        copied = copy(tensors)
+        if first:
+            time.sleep(0.3)
+        return copied
+
+    monkeypatch.setattr(saving.SNAPSHOT, "copy", slow)
+
+    def save(number: int) -> None:
+        path = tmp_path / str(number)
+        sm.save_checkpoint(path, model=models[number], rng=False, asynchronous=True).wait()
+
+    threads = [threading.Thread(target=save, args=(number,)) for number in range(2)]
+    threads[0].start()
+    assert taking.wait(60)
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    for number in range(2):
+        assert sm.load(tmp_path / str(number))["model"]["weight"].unique().tolist() == [number]
+
+
+def test_without_a_thread_the_call_itself_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refusing(thread: threading.Thread) -> None:
+        if thread.name == "safemodel-checkpoint":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    model = network()
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+    saved = sm.save_checkpoint(tmp_path / "c", model=model, asynchronous=True)
+    assert saved.done
+    assert sm.load_checkpoint(tmp_path / "c", model=model).digest == saved.digest
 
 
 def test_what_can_not_be_saved_is_refused_by_the_call_itself(tmp_path: Path) -> None:

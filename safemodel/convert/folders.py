@@ -53,6 +53,13 @@ _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.+-]{0,40}")
 _MAX_SMALL: Final = 64 << 20
 _MAX_FILES: Final = 20_000
 _SHOWN: Final = 6
+# What tokenizers without a `tokenizer.json` are made of.
+_SLOW: Final = frozenset(
+    {
+        "sentencepiece.bpe.model", "sentencepiece.model", "source.spm", "spiece.model", "spm.model",
+        "tokenizer.model", "vocab.json", "vocab.txt",
+    }
+)  # fmt: skip
 
 
 def run(path: str, target: str, options: converting.Options) -> converting.Conversion:
@@ -220,6 +227,13 @@ class _Folder:
             if names:
                 more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
                 notice(f"left out {what}: {', '.join(names[:_SHOWN])!s:.300}{more}")
+        slow = [name for name in files if name in _SLOW or name.endswith(".spm")]
+        if slow and tokenizer.TOKENIZER not in self.names:
+            notice(
+                f"there is no {tokenizer.TOKENIZER}, so the tokenizer was left out: {slow[0]:.100} "
+                "is none by itself. Save it with a fast tokenizer's save_pretrained, and convert "
+                "again; or keep its files beside the archive"
+            )
         if described is None:
             named = config.get("architectures")
             notice(f"no table has the class {named!s:.100}: the state alone was converted")

@@ -152,12 +152,104 @@ def test_what_would_not_load_is_not_saved(
 def test_what_is_left_out_is_told(tmp_path: Path, caplog: Any) -> None:
     model = cases.build("bert")
     model.config.my_own_note = "x"
+    model.config.task_specific_params = {"qa": {}}  # in old files, and of no meaning
     model.config._attn_implementation_internal = "acme/flash:run"
     loaded = again(model, tmp_path)
     assert "my_own_note" in caplog.text
+    assert "task_specific_params" not in caplog.text
     assert "acme/flash" in caplog.text
     assert not hasattr(loaded.config, "my_own_note")
     assert loaded.config._attn_implementation == "sdpa"
+
+
+def test_fields_that_the_class_does_not_declare_are_kept(tmp_path: Path, caplog: Any) -> None:
+    model = cases.build("vit")
+    config = type(model.config)(
+        **{**cases._PICTURE, "vocab_size": 5, "n_positions": 7, "eos_token_id": 3, "my_extra": 4}
+    )
+    config.suppress_tokens = [4, 5]  # which the library would take for one of generation
+    loaded = again(type(model)(config), tmp_path).config
+    assert (loaded.vocab_size, loaded.n_positions, loaded.eos_token_id) == (5, 7, 3)
+    assert loaded.suppress_tokens == [4, 5]
+    assert "left out of the configuration: my_extra" in caplog.text
+    assert loaded.to_dict() | {"my_extra": 4} == config.to_dict() | {"dtype": "float32"}
+
+
+def test_fields_that_only_the_code_of_a_model_knows_shape_it(tmp_path: Path) -> None:
+    sizes = {**cases._GROUPED, "head_dim": 16}
+    model = hf.Qwen2ForCausalLM(hf.Qwen2Config(**sizes, is_causal=False)).eval()
+    assert model.model.layers[0].self_attn.q_proj.weight.shape == (64, 32)
+    loaded = again(model, tmp_path)
+    assert (loaded.config.head_dim, loaded.config.is_causal) == (16, False)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    assert torch.equal(model(ids).logits, loaded(ids).logits)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("head_dim", "16"), ("attention_chunk_size", 2), ("is_causal", [0])]
+)
+def test_what_is_left_out_is_nothing_that_the_model_reads(
+    tmp_path: Path, field: str, value: Any
+) -> None:
+    model = cases.build("qwen2")
+    setattr(model.config, field, value)
+    with pytest.raises(UnsavableError, match=f"{field} of the configuration would be lost"):
+        adapters.save(model, tmp_path / "model.safemodel", signer=None)
+
+
+def test_what_was_frozen_stays_frozen(tmp_path: Path) -> None:
+    model = cases.build("llama-scaled")  # its head is its embedding
+    model.model.embed_tokens.weight.requires_grad_(False)
+    model.model.layers[0].requires_grad_(False)
+    loaded = again(model, tmp_path)
+    assert loaded.lm_head.weight is loaded.model.embed_tokens.weight
+    frozen = [name for name, value in model.named_parameters() if not value.requires_grad]
+    assert frozen == [name for name, value in loaded.named_parameters() if not value.requires_grad]
+    before = {name: value.clone() for name, value in loaded.state_dict().items()}
+    assert cases.life("llama-scaled", model) == cases.life("llama-scaled", loaded)
+    after = loaded.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed.isdisjoint(frozen)
+    assert "model.layers.1.mlp.up_proj.weight" in changed
+    assert loaded.lm_head.weight is loaded.model.embed_tokens.weight
+
+
+def test_what_the_class_freezes_can_be_thawed(tmp_path: Path) -> None:
+    model = cases.build("wav2vec2")
+    assert "frozen" not in architecture(model)
+    fixed = hf.WhisperForConditionalGeneration(cases.build("whisper").config)
+    positions = fixed.model.encoder.embed_positions.weight
+    assert not positions.requires_grad
+    assert not again(fixed, tmp_path).model.encoder.embed_positions.weight.requires_grad
+    positions.requires_grad_(True)
+    assert architecture(fixed)["frozen"] == []
+    assert again(fixed, tmp_path).model.encoder.embed_positions.weight.requires_grad
+
+
+def architecture(model: Any) -> Any:
+    from safemodel.adapters import transformers as adapter
+
+    found: Any = adapter.save(model).architecture
+    return found["model"]
+
+
+def test_the_mode_is_the_one_that_was_saved(tmp_path: Path) -> None:
+    model = cases.build("bert-labels")
+    assert "training" not in architecture(model)
+    model.train()
+    assert architecture(model)["training"] is True
+    loaded = again(model, tmp_path)
+    assert all(module.training for module in loaded.modules())
+    ids = torch.tensor([[5, 6, 7]])
+    torch.manual_seed(3)
+    dropped = model(ids).logits
+    torch.manual_seed(3)
+    assert torch.equal(loaded(ids).logits, dropped)
+    model.bert.embeddings.eval()
+    loaded = again(model, tmp_path)
+    assert [module.training for module in loaded.modules()] == [
+        module.training for module in model.modules()
+    ]
 
 
 def test_the_way_to_compute_attention_is_kept(tmp_path: Path) -> None:
@@ -214,10 +306,10 @@ def test_every_class_of_the_table_is_built_from_what_is_stored_of_its_configurat
         kind = building.model_class(name)
         if entry.config not in made:
             config = kind.config_class()
-            fields = decode_fields(encode_fields(saving._fields(config)), 300_000)
+            fields = decode_fields(encode_fields(saving._fields(config, 300_000)), 300_000)
             made[entry.config] = building.make_config(kind.config_class, fields)
             dropped: list[str] = []
-            saving._compare(config, made[entry.config], dropped)
+            saving._compare(None, config, made[entry.config], fields, dropped)
             assert not dropped, entry.config
         config = copy.deepcopy(made[entry.config])
         if name == "BeitForSemanticSegmentation":

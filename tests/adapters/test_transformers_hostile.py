@@ -35,7 +35,10 @@ Edit = Callable[[dict[str, Any]], Any]
 
 @pytest.fixture(scope="module")
 def good() -> dict[str, Saved]:
-    return {name: adapter.save(cases.build(name)) for name in ("bert", "clip", "gpt2", "llama")}
+    return {
+        name: adapter.save(cases.build(name))
+        for name in ("bert", "clip", "falcon", "gpt2", "llama")
+    }
 
 
 def written(saved: Saved, architecture: Any, path: Path) -> Path:
@@ -145,7 +148,29 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "labels with keys that are none": ("bert", field("id2label", {"pairs": [["x", "y"]]})),
     "a label twice": ("bert", field("id2label", {"pairs": [[0, "a"], [0, "b"]]})),
     "billions of labels": ("bert", field("num_labels", HUGE)),
-    "a field of another class": ("bert", field("n_positions", 4)),
+    "a field that hides a property": ("falcon", field("head_dim", 4)),
+    "a field of no class of a kind that is none": ("bert", field("n_positions", "x")),
+    "a field of no class out of all bounds": ("bert", field("d_model", HUGE)),
+    "a field that no table has": ("bert", field("my_extra", 3)),
+    "heads that the tensors have not": ("llama", field("head_dim", 64)),
+    "a frozen parameter of no model": ("bert", model(frozen=["evil.weight"])),
+    "a frozen buffer": ("bert", model(frozen=["bert.embeddings.position_ids"])),
+    "a frozen parameter twice": ("bert", model(frozen=["cls.predictions.bias"] * 2)),
+    "frozen parameters out of order": (
+        "bert",
+        model(frozen=["cls.predictions.bias", "bert.embeddings.LayerNorm.bias"]),
+    ),
+    "frozen parameters that are none": ("bert", model(frozen=True)),
+    "a number that is frozen": ("bert", model(frozen=[0])),
+    "parameters that are frozen under names of files": (
+        "bert",
+        model(frozen=["cls.predictions.bias"], names="file"),
+    ),
+    "a mode that is none": ("bert", model(training=False)),
+    "a mode of text": ("bert", model(training="yes")),
+    "a mode of a module that is none": ("bert", model(training=["__class__"])),
+    "a mode of numbers": ("bert", model(training=[1])),
+    "a mode under names of files": ("bert", model(training=True, names="file")),
     "nesting": ("bert", field("pad_token_id", [[[[[[[[[[1]]]]]]]]]])),
     "a configuration that is a list": ("bert", model(config=[])),
     "no configuration": ("bert", lambda a: a["model"].pop("config")),

@@ -100,6 +100,18 @@ def test_what_is_no_tokenizer_is_refused(tmp_path: Path) -> None:
         sm.save({"a": 1}, tmp_path / "m.safemodel", tokenizer=bert(), signer=None)
 
 
+def test_a_tokenizer_that_works_in_python_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UnsavableError, match=r"ByT5Tokenizer.* no tokenizer\.json of it") as caught:
+        saved(hf.ByT5Tokenizer(), tmp_path / "m.safemodel")
+    assert "is_fast" in (caught.value.hint or "")
+    assert "members=" in (caught.value.hint or "")
+    path = tmp_path / "members.safemodel"
+    members = {"spiece.model": Payload(b"\n\x0e", "application/octet-stream")}
+    sm.save(cases.build("bert"), path, members=members, signer=None)
+    with sm.private_folder(path, trust=sm.UNSIGNED) as place:
+        assert (place / "spiece.model").read_bytes() == b"\n\x0e"
+
+
 def hostile(tmp_path: Path, config: dict[str, Any] | bytes, tokenizer: bytes | None = None) -> Path:
     """An archive whose members are an attacker's."""
     path = tmp_path / "hostile.safemodel"

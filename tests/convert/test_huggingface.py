@@ -130,6 +130,33 @@ def test_what_is_left_out_is_named(tmp_path: Path, caplog: Any) -> None:
     assert not hasattr(sm.load(path, trust=sm.UNSIGNED).config, "a_note")
 
 
+def test_a_tokenizer_without_its_json_is_missed_aloud(tmp_path: Path, caplog: Any) -> None:
+    folder("bert", tmp_path / "in")
+    (tmp_path / "in" / "spiece.model").write_bytes(b"\n\x0e")
+    convert(tmp_path / "in", tmp_path / "m.safemodel")
+    assert "no tokenizer.json, so the tokenizer was left out: spiece.model" in caplog.text
+
+
+def test_fields_are_kept_and_left_out_as_in_a_save(tmp_path: Path, caplog: Any) -> None:
+    """What is in the table is kept, whether the class declares it or not; else it is named."""
+    model = hf.Qwen2ForCausalLM(hf.Qwen2Config(**cases._GROUPED, head_dim=16)).eval()
+    model.save_pretrained(tmp_path / "in")
+    change(tmp_path / "in", n_ctx=9, my_extra=3)
+    path = convert(tmp_path / "in", tmp_path / "m.safemodel")
+    loaded = sm.load(path, trust=sm.UNSIGNED)
+    assert (loaded.config.head_dim, loaded.config.n_ctx) == (16, 9)
+    assert "my_extra" in caplog.text
+    assert same(loaded, model)
+    caplog.clear()
+    model.config.n_ctx, model.config.my_extra = 9, 3
+    sm.save(model, tmp_path / "saved.safemodel", signer=None)
+    saved = sm.load(tmp_path / "saved.safemodel", trust=sm.UNSIGNED)
+    assert (saved.config.head_dim, saved.config.n_ctx) == (16, 9)
+    assert "my_extra" in caplog.text
+    assert not hasattr(saved.config, "my_extra")
+    assert not hasattr(loaded.config, "my_extra")
+
+
 def change(place: Path, **values: Any) -> None:
     path = place / "config.json"
     config = json.loads(path.read_text()) | values

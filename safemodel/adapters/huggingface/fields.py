@@ -45,9 +45,9 @@ _CONFIGURATION: Final = """
         conv_pos_batch_norm ctc_zero_infinity decoder_bias deterministic_flash_attn
         do_layer_norm_before do_stable_layer_norm downsample_in_bottleneck
         downsample_in_first_stage enable_bias feat_proj_layer_norm finegrained_output
-        first_layer_is_expansion is_decoder is_encoder_decoder layer_norm_elementwise_affine
-        legacy mlp_bias multi_query new_decoder_architecture norm_bias norm_pix_loss
-        norm_topk_prob onnx_export output_attentions output_hidden_states output_router_logits
+        first_layer_is_expansion is_causal is_decoder is_encoder_decoder
+        layer_norm_elementwise_affine legacy mlp_bias multi_query new_decoder_architecture
+        norm_bias norm_pix_loss norm_topk_prob onnx_export output_attentions output_hidden_states output_router_logits
         parallel_attn position_biased_input qk_layernorm qkv_bias relative_attention
         reorder_and_upcast_attn rescale_embeddings reshape_hidden_states reshape_last_stage
         return_dict scale_attention_softmax_in_fp32 scale_attn_by_inverse_layer_idx

@@ -24,7 +24,7 @@ CONFIG: Final = "config.json"
 GENERATION_CONFIG: Final = "generation_config.json"
 
 # Said in files, and worked out again or of no meaning in an archive.
-_SILENT: Final = frozenset(
+SILENT: Final = frozenset(
     {
         "_attn_implementation_autoset", "_commit_hash", "_from_model_config", "_name_or_path",
         "architectures", "finetuning_task", "gradient_checkpointing", "model_type", "output_past",
@@ -81,7 +81,7 @@ def _fields(given: Mapping[str, Any], table: Mapping[str, str], left_out: list[s
     for name, value in sorted(given.items()):
         if name not in table:
             # Parameters of generation in a `config.json` are passed over by the library, too.
-            if name not in _SILENT and name not in GENERATION:
+            if name not in SILENT and name not in GENERATION:
                 left_out.append(name)
         elif table[name] == "config" and isinstance(value, dict):
             found[name] = _fields(value, table, left_out)

@@ -20,7 +20,7 @@ from safemodel.adapters.huggingface.config import decode_fields
 from safemodel.adapters.huggingface.fields import ATTENTION, GENERATION
 from safemodel.adapters.protocol import Saved
 from safemodel.adapters.torch.staging import device_of
-from safemodel.adapters.transformers import building, saving, tokenizers
+from safemodel.adapters.transformers import building, saving, tokenizers, training
 from safemodel.errors import ArchitectureError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FRAMEWORK: Final = "transformers"
 SAVE_OPTIONS: Final = frozenset({"tokenizer"})
 LOAD_OPTIONS: Final = state_adapter.LOAD_OPTIONS
 
-_KEYS: Final = frozenset({"class", "config", "generation", "attention", "names"})
+_KEYS: Final = frozenset({"class", "config", "generation", "attention", "names"}) | training.KEYS
 
 
 def save(obj: object, *, tokenizer: object | None = None) -> Saved:
@@ -130,9 +130,10 @@ def _model(bundle: VerifiedBundle, described: dict[str, JsonValue]) -> object:
     else:
         building.check_plain(state)
     attention = cast("str | None", described.get("attention"))
-    model = building.build(kind, config, state, attention, fixed)
+    model = building.build(kind, config, state, attention)
     if by_model:
         building.take_exactly(model, state)
+    training.restore(model, described, fixed)
     if generation is not None:
         if not model.can_generate():
             raise ArchitectureError("parameters of generation for a model that does not generate")
@@ -151,6 +152,7 @@ def _check_model(described: JsonValue) -> dict[str, JsonValue]:
         raise ArchitectureError(f"unknown attention {described['attention']!r:.60}")
     if described.get("names", "file") != "file":
         raise ArchitectureError("names must be those of files, or absent")
+    training.check(described)
     return described
 
 

@@ -65,23 +65,43 @@ def model_class(name: str) -> Any:
 def make_config(kind: Any, fields: Mapping[str, object], *, of_file: bool = False) -> Any:
     """A configuration of a class of the library, from checked fields.
 
-    Files (`of_file`) have fields of older releases; what the class does not have is passed over.
+    What the class does not declare becomes an attribute, as the library makes of it, unless the
+    class has something of that name. Files (`of_file`) have fields of older releases, for which
+    the library has rules of its own; what can't be an attribute is passed over.
 
     Raises:
-        ArchitectureError: a field that the class does not have, or it refuses them.
+        ArchitectureError: a field that the class must not have, or it refuses them.
     """
-    own = {field.name for field in dataclasses.fields(kind)}
-    known = own | ARGUMENTS | kind.attribute_map.keys()
+    own = {field.name for field in dataclasses.fields(kind)} | kind.attribute_map.keys()
     given: dict[str, Any] = {}
+    free: dict[str, Any] = {}
     for name, value in fields.items():
-        if name in known:
+        if name in own or name in ARGUMENTS:
             given[name] = _prepared(kind, name, value, of_file)
+        elif is_free(kind, name):
+            free[name] = value
         elif not of_file:
             raise ArchitectureError(f"a {kind.__name__} has no field {name!r:.100}")
     if isinstance(given.get("id2label"), dict):
         given.setdefault("num_labels", len(given["id2label"]))
     with refusing(f"the configuration of a {kind.__name__}"), quiet():
-        return kind(**given)
+        if of_file:
+            return kind(**given, **free)
+        config = kind(**given)
+        for name in given.keys() - own:
+            if not hasattr(config, name):  # the library takes some for the past's, and drops them
+                free[name] = given[name]
+        for name, value in sorted(free.items()):
+            setattr(config, name, value)
+    return config
+
+
+def is_free(kind: Any, name: str) -> bool:
+    """Whether a field of the table that a class does not declare can be an attribute of it.
+
+    Not if the class has a method, a property or whatever else of that name.
+    """
+    return FIELDS.get(name, "config") not in ("config", "dtype") and not hasattr(kind, name)
 
 
 def _prepared(kind: Any, name: str, value: object, of_file: bool) -> Any:
@@ -202,11 +222,10 @@ def build(
     config: Any,
     state: Mapping[str, Any],
     attention: str | None,
-    fixed: frozenset[str],
 ) -> Any:
     """The model with its tensors, which become its parameters without a copy.
 
-    `fixed` are the parameters that are not trained; the library forgets which.
+    The library forgets which of them are not trained, and in which mode the modules are.
 
     Raises:
         ArchitectureError: the library refuses them, or they are not all that the model needs.
@@ -229,9 +248,8 @@ def build(
             raise ArchitectureError(
                 f"{problem.replace('_', ' ')} of the model: {', '.join(names[:3])!s:.300}"
             )
-    for name, value in model.named_parameters():
-        value.requires_grad_(name not in fixed)
-    return model.eval()
+    model.name_or_path = model.config.name_or_path = ""  # the library makes "None" of no place
+    return model
 
 
 @contextmanager

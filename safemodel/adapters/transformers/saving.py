@@ -22,8 +22,11 @@ from safemodel.adapters.huggingface.fields import (
     FIELDS,
     GENERATION,
 )
+from safemodel.adapters.huggingface.folder import SILENT
 from safemodel.adapters.torch import tables
-from safemodel.adapters.transformers.building import check_built, make_config
+from safemodel.adapters.transformers import training
+from safemodel.adapters.transformers.building import check_built, is_free, make_config
+from safemodel.adapters.transformers.reading import reads
 from safemodel.errors import ArchitectureError, UnsavableError
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ def describe(
     stored = {tensor.spec.name: tensor.spec for tensor in tensors}
     largest = max([len(stored), *(size for spec in stored.values() for size in spec.shape)])
     dropped: list[str] = []
-    fields = _fields(model.config)
+    fields = _fields(model.config, largest)
     dtype = str(model.dtype).removeprefix("torch.")
     if dtype in DTYPES:
         fields["dtype"] = dtype
@@ -77,8 +80,8 @@ def describe(
         check_fields(fields, largest)
         check_fields(generation or {}, largest, GENERATION)
         again = make_config(type(model.config), fields)
-        _compare(model.config, again, dropped)
-        check_built(kind, again, stored, state)  # type: ignore[arg-type]  # specs do
+        _compare(model, model.config, again, fields, dropped)
+        fixed = check_built(kind, again, stored, state)  # type: ignore[arg-type]  # specs do
     except ArchitectureError as error:
         raise UnsavableError(
             f"can't be built again: {error.message}",
@@ -92,6 +95,7 @@ def describe(
         described["attention"] = attention
     elif attention is not None:
         dropped.append(f"attention {attention!s:.60}")
+    described |= training.describe(model, fixed)
     return described, _notices(dropped)
 
 
@@ -103,24 +107,30 @@ def _notices(dropped: list[str]) -> tuple[str, ...]:
     return (f"left out of the configuration: {named}{f' and {more} more' if more > 0 else ''}",)
 
 
-def _fields(config: Any) -> dict[str, object]:
-    """The fields of a configuration that the table has.
+def _fields(config: Any, largest: int) -> dict[str, object]:
+    """The fields of a configuration that the table has, declared by its class or not.
 
     Raises:
         UnsavableError: one that matters, and that no table has.
     """
     found: dict[str, object] = {}
     default: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(config)}
+    if getattr(config, "is_heterogeneous", False):
+        raise UnsavableError(
+            "a configuration with per_layer_config, which an archive does not hold"
+        )
     for name in _REFUSED & vars(config).keys():
         raise UnsavableError(f"a configuration with {name}, which an archive does not hold")
     for name in sorted(default):
         value = getattr(config, name)
         if name in FIELDS and name != "dtype":
-            found[name] = _plain(value)
+            found[name] = _plain(value, largest)
         elif name not in _LEFT_OUT and value != default[name]:
             raise UnsavableError(f"a configuration with a field {name} that no table has")
-    for name in ARGUMENTS & vars(config).keys() - default.keys():
-        found[name] = _plain(getattr(config, name))
+    for name in FIELDS.keys() & vars(config).keys() - default.keys():
+        value = _plain(getattr(config, name), largest)
+        if _is_storable(type(config), name, value, largest):
+            found[name] = value
     if getattr(config, "_out_features", None) is not None:
         found["out_features"] = list(config.out_features)
         found["out_indices"] = list(config.out_indices)
@@ -132,13 +142,24 @@ def _fields(config: Any) -> dict[str, object]:
     return dict(sorted(found.items()))
 
 
-def _plain(value: Any) -> Any:
+def _is_storable(kind: Any, name: str, value: object, largest: int) -> bool:
+    """Whether a field that a class does not declare is of the kind that the table has."""
+    if not is_free(kind, name) and name not in ARGUMENTS:
+        return False
+    try:
+        check_fields({name: value}, largest)
+    except ArchitectureError:
+        return False
+    return True
+
+
+def _plain(value: Any, largest: int = 0) -> Any:
     if isinstance(value, PreTrainedConfig):
-        return Fields(_fields(value))
+        return Fields(_fields(value, largest))
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [_plain(item, largest) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, largest) for key, item in value.items()}
     return value
 
 
@@ -156,21 +177,29 @@ def _generation(model: Any, dropped: list[str]) -> dict[str, object] | None:
     return found
 
 
-def _compare(config: Any, again: Any, dropped: list[str]) -> None:
+def _compare(
+    model: Any, config: Any, again: Any, fields: Mapping[str, Any], dropped: list[str]
+) -> None:
     """Compare a configuration with what became of it, and note what is left out.
 
     Raises:
-        ArchitectureError: a field that is in the table has another value.
+        ArchitectureError: a field that is stored has another value; or one that is not stored is
+            read by the code of the model.
     """
     for name, value in vars(config).items():
-        if name in _LEFT_OUT or FIELDS.get(name) == "dtype":
+        if name in _LEFT_OUT or name in SILENT or FIELDS.get(name) == "dtype":
             continue
         new = getattr(again, name, None)
-        if isinstance(value, PreTrainedConfig):
-            _compare(value, new, dropped)
+        if isinstance(value, PreTrainedConfig) and name in fields:
+            _compare(model, value, new, fields[name], dropped)
         elif _plain(new) != _plain(value):
-            if name in FIELDS:
+            if name in fields:
                 raise ArchitectureError(f"{name} would become {new!r:.60}, and is {value!r:.60}")
+            if reads(model, name):
+                raise ArchitectureError(
+                    f"{name[:100]} of the configuration would be lost, and the model reads it: "
+                    f"{value!r:.60}"
+                )
             dropped.append(name[:60])
 
 

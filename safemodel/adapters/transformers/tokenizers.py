@@ -31,11 +31,7 @@ def members(tokenizer: object) -> dict[str, Payload]:
         UnsavableError: it is none that `tokenizer.json` can hold whole.
     """
     if not isinstance(tokenizer, transformers.PreTrainedTokenizerFast):
-        kind = type(tokenizer)
-        raise UnsavableError(
-            f"tokenizer= is a {kind.__module__}.{kind.__qualname__}, which is none of the "
-            "library tokenizers"
-        )
+        raise _not_fast(tokenizer)
     settings: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_input_names": list(tokenizer.model_input_names),
@@ -65,6 +61,18 @@ def members(tokenizer: object) -> dict[str, Payload]:
         name: Payload(data, "text/plain" if name == files.TEMPLATE else "application/json")
         for name, data in sorted(found.items())
     }
+
+
+def _not_fast(tokenizer: object) -> UnsavableError:
+    kind = f"{type(tokenizer).__module__}.{type(tokenizer).__qualname__}"[:200]
+    if not isinstance(tokenizer, transformers.PreTrainedTokenizerBase):
+        return UnsavableError(f"tokenizer= is a {kind}, which is none of the library tokenizers")
+    return UnsavableError(
+        f"tokenizer= is a {kind}, which works in Python, out of files such as a model of "
+        f"SentencePiece: there is no {files.TOKENIZER} of it, and an archive holds nothing else",
+        hint="pass a fast one, if there is (is_fast); or keep the files of this one: members= for "
+        "sm.save, and sm.private_folder to load it from",
+    )
 
 
 def _written(token: Any) -> Any:

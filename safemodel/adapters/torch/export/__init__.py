@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from safemodel import limits
 from safemodel.adapters.torch.export import examples, tracing
 from safemodel.adapters.torch.export.control import CONTROL
-from safemodel.adapters.torch.export.loaded import LoadedModule
+from safemodel.adapters.torch.export.loaded import LoadedModule, check_quantized
 from safemodel.adapters.torch.export.parsing import parse
 from safemodel.adapters.torch.export.program import CONSTANT, TEMPORARY
 from safemodel.adapters.torch.export.reading import fields, listed
@@ -38,7 +38,8 @@ def trace(module: Any, example_inputs: object, dynamic_shapes: object) -> tracin
     known = {*OPERATORS, *ARITHMETIC, *CONTROL}
     custom = [f"torch-op:{name}" for name in json["operators"] if name not in known]
     try:
-        parse(json, custom)  # what could not be loaded must not be saved
+        # What could not be loaded must not be saved.
+        check_quantized(parse(json, custom), traced.state)
     except ArchitectureError as error:
         raise UnsavableError(error.message, place=error.place, hint=error.hint) from error
     if custom:

@@ -15,6 +15,7 @@ import torch
 
 from safemodel.adapters.torch import tables
 from safemodel.adapters.torch.export.compiling import compile_graphs
+from safemodel.adapters.torch.export.control import CONTROL
 from safemodel.adapters.torch.export.program import (
     BUFFER,
     CONSTANT,
@@ -25,6 +26,8 @@ from safemodel.adapters.torch.export.program import (
     Program,
     Slot,
 )
+from safemodel.adapters.torch.export.values import Ref, inside
+from safemodel.adapters.torch.operators import OPERATORS
 from safemodel.errors import ArchitectureError, UnsavableError, UsageError
 
 _CPU: Final = torch.device("cpu")
@@ -70,6 +73,7 @@ class LoadedModule(torch.nn.Module):
             (key, None if key in slots else value) for key, value in state.items()
         )
         self._metadata = getattr(state, "_metadata", None)
+        check_quantized(program, state)
         self.train(program.training)
 
     def _put(self, kind: str, name: str, tensor: Any) -> tuple[Any, bool, str]:
@@ -265,6 +269,26 @@ def _slot_tensor(slot: Slot, state: Mapping[Any, Any]) -> Any:
         if not _is_same(first, tensor):
             raise ArchitectureError(f"{slot.names[0]!r:.100} has several names and tensors")
     return first
+
+
+def check_quantized(program: Program, state: Mapping[Any, Any]) -> None:
+    """Refuse quantized tensors where operators of the table take them: kernels check less of them.
+
+    Raises:
+        ArchitectureError: a form hands one to an operator, or to a graph.
+    """
+    tensors = [state.get(slot.names[0]) for slot in program.slots]
+    quantized = {
+        number for number, tensor in enumerate(tensors) if getattr(tensor, "is_quantized", False)
+    }
+    for form in program.forms if quantized else ():
+        graph = form.graph
+        values = {graph.inputs + n for n, slot in enumerate(graph.state) if slot in quantized}
+        for node in graph.nodes:
+            given = inside((node.args, tuple(node.kwargs.values())))
+            taken = any(type(value) is Ref and value.index in values for value in given)
+            if taken and (node.name in OPERATORS or node.name in CONTROL):
+                raise ArchitectureError(f"a quantized tensor is given to {node.name}")
 
 
 def _is_same(first: Any, second: Any) -> bool:

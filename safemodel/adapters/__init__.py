@@ -24,6 +24,7 @@ from safemodel.errors import (
     UsageError,
     locating,
 )
+from safemodel.garbage import fewer_collections
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -74,6 +75,7 @@ class _OwnKey:
 OWN_KEY: Final = _OwnKey()
 
 
+@fewer_collections()
 def save(
     obj: object,
     path: str | os.PathLike[str],
@@ -179,6 +181,7 @@ def save(
     return written
 
 
+@fewer_collections()
 def load(
     source: Source,
     *,

@@ -24,6 +24,7 @@ from safemodel.errors import (
     UsageError,
     locating,
 )
+from safemodel.garbage import fewer_collections
 
 if TYPE_CHECKING:
     from safemodel.adapters import _OwnKey
@@ -78,6 +79,7 @@ class CheckpointReport:
         return "\n".join(lines)
 
 
+@fewer_collections()
 def save_checkpoint(
     path: str | os.PathLike[str],
     *,
@@ -204,6 +206,7 @@ def _write(
     return written
 
 
+@fewer_collections()
 def load_checkpoint(
     path: str | os.PathLike[str],
     *,

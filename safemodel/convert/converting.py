@@ -37,6 +37,7 @@ from safemodel.errors import (
 from safemodel.format import metadata as metadata_format
 from safemodel.format.manifest import Adapter
 from safemodel.format.metadata import Metadata
+from safemodel.garbage import fewer_collections
 from safemodel.report.model import FileReport, Finding, Severity, Status
 from safemodel.scan.budget import DEFAULT_LIMITS, Limits
 from safemodel.scan.single import Scanner, Settings
@@ -88,6 +89,7 @@ class Conversion:
     owner: tuple[str, str] | None = None
 
 
+@fewer_collections()
 def run(
     source: str | os.PathLike[str], target: str | os.PathLike[str], options: Options
 ) -> Conversion:

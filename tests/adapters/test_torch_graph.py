@@ -491,6 +491,31 @@ def test_a_mode_that_can_not_be_exported(tmp_path: Path, caplog: Any) -> None:
         loaded.train()(torch.ones(2))
 
 
+def test_a_module_that_has_one_mode_alone(tmp_path: Path, caplog: Any) -> None:
+    x = torch.ones(1, 2)
+    exported = torch.export.export(nn.Linear(2, 2), (x,)).module()
+    with pytest.raises(NotImplementedError):
+        exported.train(not exported.training)
+    loaded = saved(exported, tmp_path / "m.safemodel", x)
+    assert "can't change its mode" in caplog.text
+    assert same(loaded(x), exported(x))
+    with pytest.raises(UsageError, match="mode"):
+        loaded.train(not exported.training)(x)
+
+
+def test_no_module_takes_the_place_of_a_part_without_a_word(loaded: Any) -> None:
+    x = torch.randn(3, 4)
+    expected = loaded.eval()(x)
+    with pytest.raises(UsageError, match="in the place of first") as caught:
+        loaded.first = nn.Linear(4, 4)
+    assert "module of yours" in (caught.value.hint or "")
+    loaded.first = loaded.first
+    loaded.beside = nn.Linear(4, 4)
+    assert same(loaded(x), expected)
+    loaded.first.weight = nn.Parameter(torch.zeros_like(loaded.first.weight))
+    assert not same(loaded(x), expected)
+
+
 def test_what_every_module_has_is_no_method_to_store(tmp_path: Path) -> None:
     for name in ("state_dict", "__init__", "_apply", "no_such"):
         with pytest.raises(UsageError, match=f"'{name}'"):

@@ -36,8 +36,23 @@ _CPU: Final = torch.device("cpu")
 class Part(torch.nn.Module):
     """A part of a loaded module: it holds tensors, and its class was left behind."""
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute.
 
-class LoadedModule(torch.nn.Module):
+        Raises:
+            UsageError: another module in the place of a part, which would change nothing.
+        """
+        known = self.__dict__.get("_modules", {}).get(name)
+        if isinstance(known, Part) and isinstance(value, torch.nn.Module) and value is not known:
+            raise UsageError(
+                f"a module in the place of {name}, which the graph would not run",
+                hint="put the loaded module into a module of yours, beside the new part; a new "
+                "tensor may take the place of one",
+            )
+        super().__setattr__(name, value)
+
+
+class LoadedModule(Part):
     """A module that was rebuilt from its graph, without the code of its class.
 
     It is called as the module was, with inputs like the examples it was saved with, has the same

@@ -110,13 +110,20 @@ def _trace(module: Any, examples: Mapping[str, Example], failed: dict[Any, str])
 
 @contextmanager
 def _mode(module: Any, training: bool) -> Iterator[None]:
-    """The module in another mode, by its own methods; afterwards every part is as it was."""
+    """The module in another mode, by its own methods; afterwards every part is as it was.
+
+    Raises:
+        UnsavableError: its own methods raise.
+    """
     if module.training == training:
         yield
         return
     before = [(part, part.training) for part in module.modules()]
-    module.train(training)
     try:
+        try:
+            module.train(training)
+        except _REFUSALS as error:
+            raise UnsavableError(f"the module can't change its mode: {error!s:.300}") from error
         yield
     finally:
         for part, was in before:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -86,3 +88,21 @@ class Quantized(torch.nn.Module):
 def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(UnsavableError, match="quantized"):
         sm.save(Quantized(), tmp_path / "m.safemodel", example_inputs=(torch.rand(3),))
+
+
+SQUARE = program([{"op": 0, "args": [{"value": 1}, {"value": 0}]}], ["aten::mul.Tensor"])
+# Attributes that a loaded module has and other modules have not.
+OWN = sorted({*dir(rebuilt(SQUARE, torch.ones(2)))} - {*dir(torch.nn.Module())} - {"a"})
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_tensors_have_names_of_attributes_and_stand_before_none(name: str) -> None:
+    made = {**SQUARE, "state": [{"kind": "buffer", "names": [name]}]}
+    tensor = torch.tensor([2.0, 3.0])
+    module = export.rebuild(made, (), {name: tensor, "more": 1}, "x.Y")
+    for one in (module, copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert one(torch.ones(1)).tolist() == [2, 3]
+        assert one.state_dict()[name] is not None
+        assert one.entry("forward")(torch.ones(1)).tolist() == [2, 3]
+        assert one.saved()[0].keys() == {name, "more"}
+        assert one.saved()[1] == made

@@ -76,6 +76,12 @@ class LoadedModule(Part):
             made.append(tensor if slot.kind == CONSTANT else _as_kind(slot, tensor))
             if slot.kind == CONSTANT:
                 self._constants[number] = tensor
+        # What else a state dict had, so that the module can be saved again as it was. Before any
+        # tensor stands in the module: an attribute that is set would go to one of its name.
+        self._rest = OrderedDict(
+            (key, None if key in slots else value) for key, value in state.items()
+        )
+        self._metadata = getattr(state, "_metadata", None)
         # In the order of the state, so that a state dict has it too.
         for name in state:
             if name in slots and program.slots[slots[name]].kind != CONSTANT:
@@ -83,11 +89,6 @@ class LoadedModule(Part):
                 place = self._put(program.slots[number].kind, name, made[number])
                 if name == program.slots[number].names[0]:
                     self._places[number] = place
-        # What else a state dict had, so that the module can be saved again as it was.
-        self._rest = OrderedDict(
-            (key, None if key in slots else value) for key, value in state.items()
-        )
-        self._metadata = getattr(state, "_metadata", None)
         check_quantized(program, state)
         self.train(program.training)
 

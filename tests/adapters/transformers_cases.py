@@ -116,6 +116,15 @@ _SCALED: Final[Mapping[str, Any]] = {
     "rope_theta": 5e5,
 }
 
+
+def _frozen() -> Any:
+    """A model whose head is its embedding, which is frozen as its first layer is."""
+    model = hf.LlamaForCausalLM(hf.LlamaConfig(**_GROUPED, tie_word_embeddings=True))
+    model.model.embed_tokens.requires_grad_(False)
+    model.model.layers[0].requires_grad_(False)
+    return model
+
+
 CASES: Final[Mapping[str, Case]] = {
     "bert": _text(lambda: hf.BertForMaskedLM(hf.BertConfig(**_SMALL))),
     "bert-labels": _text(
@@ -140,6 +149,7 @@ CASES: Final[Mapping[str, Case]] = {
         ),
         generates=True,
     ),
+    "llama-frozen": _text(_frozen, generates=True),
     "mistral": _text(
         lambda: hf.MistralForCausalLM(hf.MistralConfig(**_GROUPED, sliding_window=4)),
         generates=True,

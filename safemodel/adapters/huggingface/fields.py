@@ -47,14 +47,15 @@ _CONFIGURATION: Final = """
         downsample_in_first_stage enable_bias feat_proj_layer_norm finegrained_output
         first_layer_is_expansion is_causal is_decoder is_encoder_decoder
         layer_norm_elementwise_affine legacy mlp_bias multi_query new_decoder_architecture
-        norm_bias norm_pix_loss norm_topk_prob onnx_export output_attentions output_hidden_states output_router_logits
-        parallel_attn position_biased_input qk_layernorm qkv_bias relative_attention
-        reorder_and_upcast_attn rescale_embeddings reshape_hidden_states reshape_last_stage
-        return_dict scale_attention_softmax_in_fp32 scale_attn_by_inverse_layer_idx
-        scale_attn_weights scale_decoder_outputs scale_embedding
-        share_encoder_decoder_embeddings sinusoidal_pos_embds slow_but_exact sparse_prediction
-        summary_proj_to_labels summary_use_proj tf_padding tie_word_embeddings use_abs_pos
-        use_absolute_embeddings use_absolute_position_embeddings use_auxiliary_head use_bias
+        norm_bias norm_pix_loss norm_topk_prob onnx_export output_attentions
+        output_hidden_states output_router_logits parallel_attn position_biased_input
+        qk_layernorm qkv_bias relative_attention reorder_and_upcast_attn rescale_embeddings
+        reshape_hidden_states reshape_last_stage return_dict scale_attention_softmax_in_fp32
+        scale_attn_by_inverse_layer_idx scale_attn_weights scale_decoder_outputs
+        scale_embedding share_encoder_decoder_embeddings sinusoidal_pos_embds slow_but_exact
+        sparse_prediction summary_proj_to_labels summary_use_proj tf_padding
+        tie_word_embeddings use_abs_pos use_absolute_embeddings
+        use_absolute_position_embeddings use_auxiliary_head use_bias
         use_bidirectional_attention use_cache use_mask_token use_mean_pooling
         use_parallel_residual use_qk_norm use_qkv_bias use_rel_pos use_relative_position_bias
         use_shared_relative_position_bias use_sliding_window use_swiglu_ffn

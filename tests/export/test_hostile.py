@@ -157,3 +157,31 @@ def test_every_name_that_a_program_may_have_is_one_that_weights_only_takes() -> 
     for opcode in names:
         state = torch._weights_only_unpickler.load(io.BytesIO(b"\x80\x02" + opcode + b"."))
         assert state is not None
+
+
+def test_views_of_one_tensor_are_cut_from_one_read_of_it(tmp_path: Path) -> None:
+    """And not each from its own: a million views of a large tensor would take forever."""
+    x, y = torch.arange(100.0), torch.arange(100.0) + 1
+    views = {f"{letter}{i}": z[i : i + 1] for letter, z in (("a", x), ("b", y)) for i in range(99)}
+    graph, stored = codec.save({**views, "x": x, "y": y})
+    bundle = cast(Any, Bundle(graph, stored))
+    reads: list[str] = []
+    read = bundle.tensor
+    bundle.tensor = lambda name: (reads.append(name), read(name))[1]
+    safetensors_file.write(bundle, str(tmp_path / "a.safetensors"), overwrite=False)
+    assert len(reads) == 2
+    loaded = pytest.importorskip("safetensors.torch").load_file(tmp_path / "a.safetensors")
+    assert all(torch.equal(loaded[name], value) for name, value in views.items())
+
+
+def test_tensors_that_are_read_in_turns_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("safemodel.export.bytes_of._FREE", 0)
+    x, y = torch.arange(100.0), torch.arange(100.0) + 1
+    views = {f"{i:03}": (x, y)[i % 2][i // 2 : i // 2 + 1] for i in range(190)}
+    graph, stored = codec.save({**views, "x": x, "y": y})
+    bundle, path = cast(Any, Bundle(graph, stored)), str(tmp_path / "a.safetensors")
+    with pytest.raises(ArchitectureError, match="in turns"):
+        safetensors_file.write(bundle, path, overwrite=False)
+    assert not list(tmp_path.iterdir())

@@ -368,3 +368,22 @@ def test_any_field_makes_a_configuration_or_an_error_of_ours(data: Any) -> None:
         building.make_config(building.model_class(name).config_class, fields)
     except ArchitectureError:
         pass
+
+
+@given(
+    st.dictionaries(st.sampled_from(["frozen", "training"]), VALUES | st.lists(st.text())),
+    st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_any_json_is_how_a_model_is_trained_or_an_error_of_ours(value: Any, of_file: bool) -> None:
+    from safemodel.adapters.transformers import training
+
+    module = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Dropout())
+    before = [*module.__dict__]
+    try:
+        training.check({**value, "names": "file"} if of_file else value)
+        training.restore(module, value, frozenset())
+    except ArchitectureError:
+        pass
+    assert [*module.__dict__] == before
+    assert all(type(part.training) is bool for part in module.modules())

@@ -503,6 +503,33 @@ def test_a_module_that_has_one_mode_alone(tmp_path: Path, caplog: Any) -> None:
         loaded.train(not exported.training)(x)
 
 
+class Through(torch.autograd.Function):
+    """Rounds, and lets gradients through as if it had not."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return gradients
+
+
+def test_gradients_that_code_computes_itself_are_told_of(tmp_path: Path, caplog: Any) -> None:
+    class Model(nn.Module):
+        def forward(self, x: Any) -> Any:
+            own: Any = Through.apply(x)  # type: ignore[no-untyped-call]
+            return torch.utils.checkpoint.checkpoint(torch.sin, own, use_reentrant=True)
+
+    before = torch.autograd.Function.__dict__["apply"]
+    x = torch.tensor([0.4, 1.6], requires_grad=True)
+    loaded = saved(Model(), tmp_path / "m.safemodel", x.detach())
+    assert same(loaded(x), Model()(x))
+    assert caplog.text.count("computes its own gradients") == 1
+    assert "Through computes" in caplog.text
+    assert torch.autograd.Function.__dict__["apply"] is before
+
+
 def test_no_module_takes_the_place_of_a_part_without_a_word(loaded: Any) -> None:
     x = torch.randn(3, 4)
     expected = loaded.eval()(x)

@@ -56,11 +56,37 @@ def trace(module: Any, examples: Mapping[str, Example]) -> Traced:
         UsageError: the module has no method of that name.
     """
     failed: dict[tuple[str, str], str] = {}
+    own_backward: set[str] = set()
     while True:
         try:
-            return _trace(module, examples, failed)
+            with _noting_backward(own_backward):
+                traced = _trace(module, examples, failed)
         except _OtherModeError:
             continue  # without that form
+        traced.notices += tuple(
+            f"{name} computes its own gradients, which are not in the archive: the module that is "
+            "loaded has those of the operators in it"
+            for name in sorted(own_backward)
+        )
+        return traced
+
+
+@contextmanager
+def _noting_backward(found: set[str]) -> Iterator[None]:
+    """Note the functions with a backward pass of their own that are called, but for PyTorch's."""
+    function: Any = torch.autograd.Function
+    original = function.__dict__["apply"]
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        if cls.__module__.partition(".")[0] != "torch":
+            found.add(f"{cls.__module__}.{cls.__qualname__}")
+        return original.__get__(None, cls)(*args, **kwargs)
+
+    function.apply = classmethod(apply)
+    try:
+        yield
+    finally:
+        function.apply = original
 
 
 class _OtherModeError(Exception):

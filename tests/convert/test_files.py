@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,27 @@ def test_a_file_that_changes_is_refused(
 
     def reading(*arguments: Any) -> Any:
         os.utime(model, ns=(1, 1))
+        return read(*arguments)
+
+    monkeypatch.setattr(converting, "read", reading)
+    with pytest.raises(errors.ChangedFileError):
+        sm.convert(model, tmp_path / "t", signer=None)
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the time is that of the creation")
+def test_a_file_that_changes_is_refused_though_its_time_is_put_back(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safemodel.convert import converting
+
+    read = converting.read
+
+    def reading(*arguments: Any) -> Any:
+        before = model.stat()
+        time.sleep(0.05)  # the clock of a file system has ticks
+        model.write_bytes(model.read_bytes())
+        os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
         return read(*arguments)
 
     monkeypatch.setattr(converting, "read", reading)

@@ -90,6 +90,20 @@ def test_attention_has_as_many_keys_as_values(keys: int, values: int) -> None:
     assert run(ATTENTION, query, value, value).shape == query.shape
 
 
+@pytest.mark.parametrize("reduction", [1, 2])
+def test_losses_of_nothing_show_no_memory(reduction: int) -> None:
+    empty, target = torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.int64)
+    calls: list[tuple[Any, ...]] = [
+        ("aten::multi_margin_loss", empty, target[:, 0], 1, 1, None, reduction),
+        ("aten::multilabel_margin_loss", empty, target, reduction),
+        ("aten::multilabel_margin_loss_forward", empty, target, reduction),
+    ]
+    for name, *args in calls:
+        with pytest.raises(ValueError, match="no loss of nothing"):
+            run(name, *args)
+        run(name, *args[:-1], 0)
+
+
 def twice(count: int = 6) -> tuple[Any, Any]:
     """Two tensors of the same memory that are no views of one another, as an archive gives them."""
     storage = torch.zeros(8 * count, dtype=torch.uint8).untyped_storage()

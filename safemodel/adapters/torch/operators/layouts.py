@@ -41,6 +41,9 @@ def _noise(given: dict[str, Any]) -> None:
 def _group_norm(given: dict[str, Any]) -> None:
     if given["N"] * given["C"] * given["HxW"] != tensor(given, "input").numel():
         refuse("N, C and HxW are not those of the input")
+    for name in ("weight", "bias"):
+        if given.get(name) is not None and not tensor(given, name).is_contiguous():
+            refuse(f"{name} is not contiguous")
 
 
 def _attention(given: dict[str, Any]) -> None:
@@ -49,8 +52,18 @@ def _attention(given: dict[str, Any]) -> None:
         refuse("there are not as many keys as values")
 
 
+def _some(given: dict[str, Any]) -> None:
+    if tensor(given, "self").numel() == 0 and given.get("reduction", 1) != 0:
+        refuse(
+            "there is no loss of nothing"
+        )  # the kernel leaves the memory of the result as it was
+
+
 LAYOUTS: Final[Mapping[str, Guard]] = {
     "aten::fused_moving_avg_obs_fake_quant": _observed,
+    "aten::multi_margin_loss": _some,
+    "aten::multilabel_margin_loss": _some,
+    "aten::multilabel_margin_loss_forward": _some,
     "aten::native_group_norm": _group_norm,
     "aten::rrelu_with_noise": _noise,
     "aten::scaled_dot_product_attention": _attention,

@@ -53,10 +53,9 @@ def _attention(given: dict[str, Any]) -> None:
 
 
 def _some(given: dict[str, Any]) -> None:
+    # The kernel leaves the memory of such a result as it was.
     if tensor(given, "self").numel() == 0 and given.get("reduction", 1) != 0:
-        refuse(
-            "there is no loss of nothing"
-        )  # the kernel leaves the memory of the result as it was
+        refuse("there is no loss of nothing")
 
 
 LAYOUTS: Final[Mapping[str, Guard]] = {

@@ -182,7 +182,10 @@ OLD: dict[str, tuple[str, dict[str, Any]]] = {
     "t5": ("t5", {"n_positions": 512, "output_past": True, "max_length": 20, "num_beams": 1}),
     "llama": (
         "llama",
-        {"rope_theta": 1e4, "rope_scaling": None, "pretraining_tp": 1, "torch_dtype": "float32"},
+        {
+            "rope_theta": 1e4, "rope_scaling": None, "pretraining_tp": 1, "torch_dtype": "float32",
+            "n_ctx": 64, "a_note": "x",
+        },
     ),
 }  # fmt: skip
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of proce
 from safemodel.adapters.torch.operators import OPERATORS, TORCH, resolve  # noqa: E402
 from safemodel.adapters.torch.operators.guards import GUARDS  # noqa: E402
 from tests.adapters.torch_operator_calls import call, recorded  # noqa: E402
-from tests.adapters.torch_operator_fuzz import ROOT, hunt, leaves  # noqa: E402
+from tests.adapters.torch_operator_fuzz import ROOT, compiled, hunt, leaves  # noqa: E402
 
 RELEASE = ".".join(torch.__version__.split(".")[:2])
 same_release = pytest.mark.skipif(RELEASE != TORCH, reason="the table is that of another release")
@@ -86,7 +86,13 @@ def test_guarded_operators_survive_hostile_calls(tmp_path: Path) -> None:
 @same_release
 @pytest.mark.parametrize("part", range(8))
 def test_all_operators_survive_hostile_calls(tmp_path: Path, part: int) -> None:
-    found, outcomes = hunt(sorted(OPERATORS)[part::8], seed=part, rounds=150, folder=tmp_path)
+    found, outcomes = hunt(
+        sorted(OPERATORS)[part::8],
+        seed=part,
+        rounds=150,
+        folder=tmp_path,
+        fences=compiled(tmp_path),
+    )
     assert found == []
     assert set(outcomes) == set(sorted(OPERATORS)[part::8])
 
@@ -140,6 +146,18 @@ def test_no_operator_reads_writes_or_starts_anything() -> None:
     assert done.stderr.endswith(f"done {len(OPERATORS)} []"), done.stderr[-2000:]
 
 
+IMAGE = torch.zeros(1, 2, 4, 4)
+BAG = (torch.zeros(3, 4), torch.tensor([0, 1, 2]))
+
+
+def grid(position: float) -> Any:
+    return torch.full((1, 9, 2, 2), position, dtype=torch.float64)
+
+
+def quantized() -> Any:
+    return torch.quantize_per_tensor(torch.rand(1, 2, 4, 4), 0.1, 0, torch.qint32)
+
+
 LITTLE = [
     ("aten::bincount", lambda: (torch.tensor([2**62]),)),
     ("aten::one_hot", lambda: (torch.tensor([2**40]),)),
@@ -162,6 +180,23 @@ LITTLE = [
     ("aten::linalg_eigvals", lambda: (torch.full((2, 2), float("inf")),)),
     ("aten::lu_unpack", lambda: (torch.eye(2), torch.tensor([2**30, 1], dtype=torch.int32))),
     ("aten::_weight_norm", lambda: (torch.zeros(12), torch.zeros(()))),
+    (
+        "aten::tensor_split.tensor_indices_or_sections",
+        lambda: (torch.zeros(4), torch.tensor(2**40)),
+    ),
+    ("aten::arange", lambda: (2**40,)),
+    ("aten::arange.start_step", lambda: (0, 1, 1e-12)),
+    ("aten::pdist", lambda: (torch.zeros(0, 3, requires_grad=True),)),
+    ("aten::_pdist_forward", lambda: (torch.zeros(5, 5, 1, 0, 0, 2),)),
+    ("aten::embedding_bag", lambda: (*BAG, torch.tensor([0]), False, 1, False, None, True)),
+    ("aten::embedding_bag", lambda: (*BAG, torch.tensor([0, 0, 2]), False, 0, True, None, True)),
+    ("aten::upsample_bicubic2d", lambda: (IMAGE, [1, 1], False, 1e-30, 1e-30)),
+    ("aten::_upsample_bilinear2d_aa", lambda: (IMAGE, [3, 3], False, 0.1, 0.1)),
+    ("aten::upsample_nearest1d", lambda: (IMAGE[0], [5], float("nan"))),
+    ("aten::grid_sampler_2d", lambda: (IMAGE.double(), grid(float("nan")), 0, 1, True)),
+    ("aten::grid_sampler_2d", lambda: (IMAGE.double(), grid(1e300), 0, 2, False)),
+    ("aten::native_group_norm", lambda: (IMAGE, torch.ones(1).expand(2), None, 1, 2, 16, 1, 0.1)),
+    ("aten::_adaptive_avg_pool2d", lambda: (quantized(), [5])),
 ]
 
 
@@ -184,6 +219,44 @@ def test_guards_keep_results_and_gradients() -> None:
     for bad in (torch.rand(5, 2, 4), torch.rand(5, 3, 3), torch.rand(5, 2)):
         with pytest.raises(ValueError, match=r"operator aten::lstm\.input"):
             resolve("aten::lstm.input").call(bad, *args[1:])
+
+
+def test_sizes_and_scales_of_layers_pass_the_guards() -> None:
+    image = torch.rand(1, 2, 5, 7)
+    for scale in (0.3, 0.5, 1.0, 1.7, 2.0, 3.3333333):
+        size = [int(5 * scale), int(7 * scale)]
+        resolve("aten::upsample_bicubic2d").call(image, size, False, scale, scale)
+        resolve("aten::upsample_nearest2d").call(image, size, scale, scale)
+    resolve("aten::grid_sampler").call(image, torch.full((1, 3, 3, 2), 9.0), 0, 1, False)
+    ends = torch.tensor([0, 1, 3])
+    bags = resolve("aten::embedding_bag").call(*BAG, ends, False, 1, False, None, True)
+    assert bags[0].shape == (2, 4)
+
+
+CROSSING = """
+import ctypes, sys, torch
+from tests.adapters.torch_operator_fuzz import Fenced
+at_start = sys.argv[1] == "start"
+values = Fenced(torch, at_start=at_start).tensor(torch.arange(6.0).reshape(2, 3).t())
+assert values.tolist() == [[0, 3], [1, 4], [2, 5]], values
+assert values.stride() == (1, 3)
+sys.stderr.write("lives")
+print(ctypes.c_float.from_address(values.data_ptr() + (-4 if at_start else 24)).value)
+"""
+
+
+@pytest.mark.parametrize("side", ["start", "end"])
+def test_fences_kill_what_crosses_them(side: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CROSSING, side],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode < 0
+    assert done.stderr.endswith("lives")
 
 
 def test_the_filter_of_these_tests_kills() -> None:

@@ -1,7 +1,8 @@
 """Run operators with hostile arguments, in processes that may die: `hunt` says which did.
 
 The child runs under limits of memory and time, forward and backward, and notes what it is doing in
-a file that the parent reads when the child dies; then the next child goes on behind it. Every call
+a file that the parent reads when the child dies; then the next child goes on behind it. Tensors lie
+at the edge of pages that nothing may touch (`Fenced`, `torch_operator_fence.c`). Every call
 follows from the seed, the operator and its number, so one can be made again:
 `python -m tests.adapters.torch_operator_fuzz NAME SEED NUMBER`.
 """
@@ -9,11 +10,13 @@ follows from the seed, the operator and its number, so one can be made again:
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import mmap
 import os
 import random
 import resource
+import shutil
 import struct
 import subprocess
 import sys
@@ -126,6 +129,7 @@ class Mutator:
 
     def tensor(self, value: Any) -> Any:
         ways = (self.filled, self.filled, self.filled, self.shaped, self.shaped, self.typed)
+        ways = (*ways, self.strided)
         for _ in range(self.rng.choice((1, 1, 2))):
             with contextlib.suppress(RuntimeError, TypeError, ValueError, IndexError):
                 value = self.rng.choice(ways)(value)
@@ -151,6 +155,20 @@ class Mutator:
         for _ in range(rng.choice((1, 1, 2))):
             flat[rng.randrange(flat.numel())] = bad
         return value
+
+    def strided(self, value: Any) -> Any:
+        """The same shape with other strides: kernels may take what they are given as a block."""
+        rank = value.dim()
+        if not rank:
+            return value
+        way, axis = self.rng.randrange(4), self.rng.randrange(rank)
+        if way == 0:
+            return value.narrow(axis, 0, min(1, value.shape[axis])).expand(value.shape)
+        if way == 1:
+            return self.torch.stack([value, value], -1)[..., 0]
+        if way == 2:
+            return value.transpose(0, axis).contiguous().transpose(0, axis)
+        return self.torch.cat([value, value], axis).narrow(axis, 1, value.shape[axis])
 
     def shaped(self, value: Any) -> Any:
         rng, rank = self.rng, value.dim()
@@ -193,7 +211,59 @@ def arguments(torch: Any, name: str, seed: int, number: int) -> tuple[list[Any],
     args, kwargs = call(name, rng.randrange(len(recorded()[name])), rng)
     if number:
         Mutator(torch, rng).call(args, kwargs, OPERATORS[name].signature)
-    return args, kwargs
+    fenced = Fenced(torch, at_start=number % 4 == 3)
+    return fenced.all(args), {key: fenced.all(value) for key, value in kwargs.items()}
+
+
+class Fenced:
+    """Copies of tensors that end, or begin, exactly at a page that nothing may touch.
+
+    What a kernel reads or writes beyond them kills the process, which otherwise would go unseen.
+    """
+
+    def __init__(self, torch: Any, *, at_start: bool) -> None:
+        self.torch, self.at_start = torch, at_start
+        self.protect = ctypes.CDLL(None, use_errno=True).mprotect
+        self.protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+    def all(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [self.all(item) for item in value]
+        return self.tensor(value) if isinstance(value, self.torch.Tensor) else value
+
+    def tensor(self, value: Any) -> Any:
+        """The same values, strides and type; quantized tensors stay where they are."""
+        if value.is_quantized or value.is_conj() or value.is_neg():
+            return value
+        steps = zip(value.shape, value.stride(), strict=True)
+        span = 1 + sum((size - 1) * stride for size, stride in steps) if value.numel() else 0
+        flat = self.memory(span, value.dtype)
+        flat.copy_(value.detach().as_strided([span], [1], value.storage_offset()))
+        return flat.as_strided(value.shape, value.stride(), flat.storage_offset())
+
+    def memory(self, count: int, dtype: Any) -> Any:
+        size = count * dtype.itemsize
+        room = max(1, -(-size // mmap.PAGESIZE)) * mmap.PAGESIZE
+        pages = mmap.mmap(-1, room + 2 * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        begin = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+        for fence in (begin, begin + mmap.PAGESIZE + room):
+            if self.protect(fence, mmap.PAGESIZE, 0):
+                raise OSError(ctypes.get_errno(), "a page could not be closed")
+        offset = mmap.PAGESIZE + (0 if self.at_start else room - size)
+        if count:
+            return self.torch.frombuffer(pages, dtype=dtype, count=count, offset=offset)
+        one = offset if self.at_start else offset - dtype.itemsize
+        return self.torch.frombuffer(pages, dtype=dtype, count=1, offset=one)[:0]
+
+
+def compiled(folder: Path) -> Path | None:
+    """The library that puts fences around all that PyTorch allocates; None without a compiler."""
+    compiler, library = shutil.which("cc"), folder / "fence.so"
+    if compiler is None:
+        return None
+    source = Path(__file__).with_name("torch_operator_fence.c")
+    command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
+    return library if subprocess.run(command, capture_output=True).returncode == 0 else None
 
 
 def leaves(value: Any, torch: Any) -> list[Any]:
@@ -289,18 +359,17 @@ def child(plan: dict[str, Any]) -> None:
 
 
 def hunt(
-    names: list[str], *, seed: int, rounds: int, folder: Path, seconds: float = 1e9
+    names: list[str], *, seed: int, rounds: int, folder: Path, fences: Path | None = None
 ) -> tuple[list[tuple[str, int, str]], dict[str, dict[str, int]]]:
     """Calls that killed or hung a child, as (operator, number, how), and how the others ended."""
     notes = folder / "notes"
     found: list[tuple[str, int, str]] = []
     outcomes: dict[str, dict[str, int]] = {}
     first = number = 0
-    began = time.monotonic()
-    while first < len(names) and time.monotonic() - began < seconds:
+    while first < len(names):
         notes.write_bytes(struct.pack("<qqq", first, number, 0))
         plan = {"names": names, "first": first, "number": number, "rounds": rounds, "seed": seed}
-        how, said = _watched({**plan, "notes": str(notes)}, notes)
+        how, said = _watched({**plan, "notes": str(notes)}, notes, fences)
         outcomes.update(json.loads(said.rpartition("\n")[2] or "{}"))
         first, number, _ = struct.unpack("<qqq", notes.read_bytes())
         if first < len(names):
@@ -311,8 +380,10 @@ def hunt(
     return found, outcomes
 
 
-def _watched(plan: dict[str, Any], notes: Path) -> tuple[str, str]:
+def _watched(plan: dict[str, Any], notes: Path, fences: Path | None) -> tuple[str, str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    if fences is not None:
+        environment["LD_PRELOAD"] = str(fences)
     command = [sys.executable, "-m", "tests.adapters.torch_operator_fuzz", "--plan"]
     with subprocess.Popen(
         command,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import torch
 
+from safemodel.adapters.torch.operators.images import IMAGES
 from safemodel.adapters.torch.operators.layouts import LAYOUTS
 from safemodel.adapters.torch.operators.private import PRIVATE, with_copies
 from safemodel.adapters.torch.operators.recurrent import RECURRENT
@@ -70,6 +71,8 @@ def _embedding_bag(given: dict[str, Any]) -> None:
         bool((offsets[:1] != 0).any()) or bool((offsets[1:] < offsets[:-1]).any())
     ):
         refuse("offsets do not rise from 0")
+    if given.get("include_last_offset") and offsets.device.type == "cpu":
+        within(offsets[-1:], indices.numel(), indices.numel(), "the last of the offsets")
     if padding is not None and not -weight.shape[0] <= padding < weight.shape[0]:
         refuse("padding_idx is no row")
     if weights is not None and (
@@ -133,7 +136,10 @@ def _repeats(given: dict[str, Any]) -> None:
 
 
 def _sections(given: dict[str, Any]) -> None:
-    if given["sections"] > _MAX_PARTS:
+    sections = given.get("sections", given.get("tensor_indices_or_sections"))
+    if isinstance(sections, torch.Tensor):
+        sections = _most(sections) if sections.dim() == 0 else 0
+    if sections is not None and sections > _MAX_PARTS:
         refuse("there are too many parts")
 
 
@@ -192,12 +198,17 @@ def _common_multiple(given: dict[str, Any]) -> None:
         refuse("a multiple of the least integer")
 
 
-def _div_out(given: dict[str, Any]) -> None:
-    out, parts = tensor(given, "out"), (tensor(given, "self"), tensor(given, "other"))
-    if list(out.shape) != list(torch.broadcast_tensors(*parts)[0].shape):  # type: ignore[no-untyped-call]
-        refuse("what is written to has another shape")
-    if any(part.dtype != out.dtype or part.device != out.device for part in parts):
-        refuse("what is written to has another type")
+def _counted(given: dict[str, Any]) -> None:
+    start, end, step = given.get("start", 0), given["end"], given.get("step", 1)
+    plain = all(type(value) in (bool, int, float) for value in (start, end, step))
+    if plain and step and abs(end - start) > MAX_ELEMENTS * abs(step):
+        refuse(f"a range of more than {MAX_ELEMENTS} numbers")
+
+
+def _rows(given: dict[str, Any]) -> None:
+    points = tensor(given, "self")
+    if points.dim() != 2 or points.shape[0] == 0:
+        refuse("there are no points in rows")
 
 
 _MAX_GAP: Final = 64
@@ -207,7 +218,11 @@ _LEAST: Final = tuple(torch.iinfo(dtype).min for dtype in _SIGNED)
 _DIVISIONS: Final = ("div", "divide", "div_", "divide_")
 
 GUARDS: Final[Mapping[str, Guard]] = {
+    "aten::_pdist_forward": _rows,
     "aten::_weight_norm": _weight_norm,
+    "aten::arange": _counted,
+    "aten::arange.start": _counted,
+    "aten::arange.start_step": _counted,
     "aten::bincount": _bincount,
     "aten::col2im": _windows,
     "aten::combinations": _combinations,
@@ -217,7 +232,6 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "aten::conv_transpose2d.input": _transposed,
     "aten::conv_transpose3d.input": _transposed,
     "aten::convolution": _transposed,
-    "aten::div.out": _div_out,
     "aten::embedding_bag": _embedding_bag,
     "aten::embedding_bag.padding_idx": _embedding_bag,
     "aten::im2col": _windows,
@@ -231,13 +245,16 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "aten::max_pool1d": _windows,
     "aten::max_pool1d_with_indices": _windows,
     "aten::one_hot": _one_hot,
+    "aten::pdist": _rows,
     "aten::repeat_interleave.Tensor": _repeats,
     "aten::repeat_interleave.self_Tensor": _repeats,
     "aten::repeat_interleave.self_int": _repeats,
     "aten::tensor_split.sections": _sections,
+    "aten::tensor_split.tensor_indices_or_sections": _sections,
     "aten::view.dtype": _plain,
     **{f"aten::{name}.Tensor_mode": _whole_division for name in _DIVISIONS},
     **LAYOUTS,
+    **IMAGES,
     **RECURRENT,
 }
 

@@ -109,7 +109,9 @@ def _stands_for_list(argument: Argument, value: Any) -> bool:
 def _check_length(argument: Argument, length: int) -> None:
     """Refuse a list of another length than the schema has: kernels read as many as it has."""
     expected = argument.kind.length
-    if expected is None or expected == 1 or length in (1, expected):
+    if expected is None or expected == 1 or length == expected:
+        return
+    if length == 1 and argument.name != "output_size":  # one for all dimensions
         return
     if length or argument.name != "stride":  # an empty stride is that of the kernel
         raise ArchitectureError(f"argument {argument.name!r} has {length} items, not {expected}")

@@ -115,7 +115,6 @@ digamma_(Tensor(a!) self) -> Tensor(a!)
 div.Scalar(Tensor self, Scalar other) -> Tensor
 div.Tensor(Tensor self, Tensor other) -> Tensor
 div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor
-div.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)
 div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 div_.Tensor_mode(Tensor(a!) self, Tensor other, *, str? rounding_mode) -> Tensor(a!)

@@ -5,7 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 DEMO := .venv-demo
 BIN := $(VENV)/bin
-PIP_INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check
+CONSTRAINED := $(PIP_INSTALL) --constraint constraints.txt
+# Downloads of a hundred megabytes are cut off at times: a command that fails is tried twice more.
+AGAIN := again() { for pause in 5 30 last; do "$$@" && return; [ $$pause = last ] || sleep $$pause; \
+    done; return 1; }; again
+export PIP_RETRIES := 10
+export PIP_RESUME_RETRIES := 20
 REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST_WORKERS ?= auto
 PYTEST_ARGS ?=
@@ -81,7 +87,7 @@ check-python:
 $(DEMO)/stamp: $(REQUIREMENTS) | check-python
 	@echo "making $(DEMO) (half a minute, once)"
 	@$(PYTHON) -m venv --clear $(DEMO)
-	@$(DEMO)/bin/python $(PIP_INSTALL) --editable '.[sklearn]'
+	@$(AGAIN) $(DEMO)/bin/python $(CONSTRAINED) --editable '.[sklearn]'
 	@touch $@
 
 # Dependency groups need pip 25.1. torch only where constraints.txt names a CPU build, and its
@@ -90,11 +96,11 @@ $(DEMO)/stamp: $(REQUIREMENTS) | check-python
 $(VENV)/stamp: $(REQUIREMENTS) | check-python
 	@echo "making $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python $(PIP_INSTALL) --upgrade 'pip>=25.1'
-	@$(BIN)/python $(PIP_INSTALL) --editable '.[fickling,numpy,sklearn]' --group dev \
+	@$(AGAIN) $(BIN)/python $(CONSTRAINED) --upgrade 'pip>=25.1'
+	@$(AGAIN) $(BIN)/python $(CONSTRAINED) --editable '.[fickling,numpy,sklearn]' --group dev \
 	    --group test-models
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && \
-	    { $(BIN)/python $(PIP_INSTALL) --group test-torch || \
+	    { $(AGAIN) $(BIN)/python $(CONSTRAINED) --group test-torch || \
 	      echo "no CPU build of torch at hand: its tests will be skipped" >&2; } || true
 	@touch $@
 
@@ -103,17 +109,17 @@ $(VENV)/stamp: $(REQUIREMENTS) | check-python
 	@echo "making $(@D) (a minute, once)"
 	@$(PYTHON) -m venv --clear $(@D)
 	@grep -v '^scikit-learn==' constraints.txt >$(@D)/constraints.txt
-	@$(@D)/bin/python $(PIP_INSTALL) --upgrade 'pip>=25.1'
-	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check \
+	@$(AGAIN) $(@D)/bin/python $(CONSTRAINED) --upgrade 'pip>=25.1'
+	@$(AGAIN) $(@D)/bin/python $(PIP_INSTALL) \
 	    --constraint $(@D)/constraints.txt --editable '.[numpy,sklearn]' --group test \
 	    'scikit-learn==$*'
 	@touch $@
 
 $(VENV)/bench-stamp: $(VENV)/stamp
-	@$(BIN)/python $(PIP_INSTALL) --group bench
+	@$(AGAIN) $(BIN)/python $(CONSTRAINED) --group bench
 	@touch $@
 
 # No atheris for this Python, no fuzzing: the test says so.
 $(VENV)/fuzz-stamp: $(VENV)/stamp
-	@$(BIN)/python $(PIP_INSTALL) --group fuzz || echo "no atheris at hand" >&2
+	@$(BIN)/python $(CONSTRAINED) --group fuzz || echo "no atheris at hand" >&2
 	@touch $@

@@ -28,7 +28,7 @@ from safemodel.errors import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from safemodel.adapters.protocol import AdapterModule
+    from safemodel.adapters.protocol import AdapterModule, Saved
     from safemodel.bundle.contents import Payload
     from safemodel.bundle.opening import Source
     from safemodel.bundle.verified import VerifiedBundle
@@ -48,6 +48,7 @@ class _Entry:
 
 # The adapters, by the name that manifests carry.
 _ADAPTERS: Final[Mapping[str, _Entry]] = {
+    "keras": _Entry("safemodel.adapters.keras", "keras", ("numpy", "keras")),
     "numpy": _Entry("safemodel.adapters.numpy", "numpy", ("numpy",)),
     "onnx": _Entry("safemodel.adapters.onnx", "onnx", ("numpy", "onnx")),
     "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),
@@ -62,6 +63,7 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "catboost": "sklearn",
     "category_encoders": "sklearn",
     "imblearn": "sklearn",
+    "keras": "keras",
     "lightgbm": "sklearn",
     "onnx": "onnx",
     "safemodel.adapters.onnx.files": "onnx",  # a class of ours that names a file
@@ -71,7 +73,7 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "torch": "torch",
     "xgboost": "sklearn",
 }
-_PREFERENCE: Final = ("sklearn", "onnx", "torch", "numpy")
+_PREFERENCE: Final = ("sklearn", "onnx", "keras", "torch", "numpy")
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
@@ -99,6 +101,7 @@ def save(
     digest: str = "blake3",
     members: Mapping[str, Payload] | None = None,
     weights: bool = True,
+    architecture: bool = True,
     onnx_inputs: object | None = None,
 ) -> str:
     """Save a model or the state of one, signed, and return the bundle digest.
@@ -118,7 +121,8 @@ def save(
         digest: the algorithm of the chunk digests, `"blake3"` or `"sha256"`.
         members: further files to put into the bundle, by name.
         weights: False saves the architecture alone: the parameters of an estimator, without what
-            fitting added.
+            fitting added; the layers of a Keras model, without their variables.
+        architecture: False saves the weights alone, of a Keras model, for `load_weights`.
         onnx_inputs: inputs of the model, such as rows of its training data: it is stored as ONNX
             too, if both give the same outputs for them. `onnx_session` opens that form.
 
@@ -136,11 +140,9 @@ def save(
     from safemodel.format.manifest import Adapter
 
     checked = metadata_format.make(metadata or {})
-    if not weights:
-        obj = unfitted(obj)
     name = _choose(obj)
     adapter = import_adapter(name)
-    saved = adapter.save(obj)
+    saved = _saved(obj, adapter, architecture=architecture, weights=weights)
     if onnx_inputs is not None:
         from safemodel.adapters.onnx import both
 
@@ -172,6 +174,22 @@ def save(
     for line in saved.notices:
         _notice(line)
     return written
+
+
+def _saved(obj: object, adapter: AdapterModule, *, architecture: bool, weights: bool) -> Saved:
+    """What an adapter makes of an object, or of one half of it."""
+    if not architecture and not weights:
+        raise UsageError("neither architecture nor weights: nothing is left to save")
+    if "architecture" in getattr(adapter, "SAVE_OPTIONS", ()):
+        save_half: Any = adapter.save
+        half: Saved = save_half(obj, architecture=architecture, weights=weights)
+        return half
+    if not architecture:
+        raise UsageError(
+            f"what the adapter {adapter.NAME} saves has no weights apart from its architecture",
+            hint="this is for models of Keras; of a module of PyTorch the state is saved anyway",
+        )
+    return adapter.save(obj if weights else unfitted(obj))
 
 
 def load(

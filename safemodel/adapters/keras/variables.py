@@ -1,0 +1,128 @@
+"""Variables of Keras as nodes of an object graph, whatever the backend.
+
+A node `variable` holds one stored tensor, of the variable's dtype and shape, under the path of the
+variable. At load its bytes are copied once, into the backend's memory. Implements spec/keras.md,
+"Variables".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from safemodel.adapters.arrays import check_bytes
+from safemodel.adapters.graph_decode import Builder, Decoder, text
+from safemodel.adapters.graph_encode import Encoder, Node
+from safemodel.adapters.tensors import STORED
+from safemodel.bundle.tensor import Tensor
+from safemodel.errors import ArchitectureError, UnsavableError
+
+# Dtypes of variables; those of complex128 and the like are no dtypes of variables in Keras.
+DTYPES: Final[Mapping[str, str]] = {
+    name: STORED[name][0]
+    for name in (
+        *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+        *("float16", "bfloat16", "float32", "float64", "complex64"),
+        *("float8_e4m3fn", "float8_e5m2"),
+    )
+}
+
+
+WANTED: Final = "keras.wanted"  # in the context of a decoding: whether to read a variable
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A variable of a live model, on its way into a bundle."""
+
+    path: str
+    variable: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A variable in a bundle: a path that says which, a dtype, a verified tensor."""
+
+    path: str
+    dtype: str
+    tensor: Tensor | None  # None: the caller does not want this one, so it was not read
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        return () if self.tensor is None else self.tensor.shape
+
+    def array(self) -> Any:
+        """The value, over the verified memory."""
+        if self.tensor is None:
+            raise ArchitectureError(f"the variable {self.path:.100} was not read")
+        return np.frombuffer(self.tensor.buffer, numpy_dtype(self.dtype)).reshape(self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {list(self.shape)}"
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """The NumPy dtype of a dtype of the table above."""
+    if name.startswith(("bfloat", "float8")):
+        import ml_dtypes
+
+        return np.dtype(getattr(ml_dtypes, name))
+    return np.dtype(name)
+
+
+def encode(live: Any, path: str, encoder: Encoder) -> Node:
+    """The node of a live variable."""
+    variable = live.variable
+    dtype = dtype_of(variable)
+    if dtype not in DTYPES:
+        raise UnsavableError(f"a variable of {dtype:.60}", place=live.path)
+    node: Node = {"kind": "variable", "path": live.path, "dtype": dtype}
+    shape = tuple(int(size) for size in variable.shape)
+    encoder.store(node, "data", live.path, DTYPES[dtype], shape, lambda: _pieces(variable))
+    return node
+
+
+def dtype_of(variable: Any) -> str:
+    """The dtype that a variable is stored with; its `dtype` may be that of an autocast."""
+    return str(variable._dtype)
+
+
+def _pieces(variable: Any) -> Iterable[Any]:
+    array = value_of(variable)
+    if array.size:
+        yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def value_of(variable: Any) -> Any:
+    """The value of a variable as an array of its own dtype."""
+    import keras
+
+    value = variable._value
+    if keras.backend.backend() == "torch" and "float8" in dtype_of(variable):
+        import torch
+
+        return value.detach().cpu().view(torch.uint8).numpy()
+    return np.asarray(keras.ops.convert_to_numpy(value))
+
+
+def _create(node: Node, decoder: Decoder) -> Stored:
+    dtype = text(node["dtype"], "dtype")
+    if dtype not in DTYPES:
+        raise ArchitectureError(f"a variable of {dtype!r:.60}")
+    path = text(node["path"], "path")
+    wanted: Callable[[str], bool] | None = decoder.scratch.get(WANTED)
+    if wanted is not None and not wanted(path):
+        return Stored(path, dtype, None)
+    tensor = decoder.claim(node["data"])
+    if tensor.dtype != DTYPES[dtype]:
+        raise ArchitectureError(f"a variable of {dtype} that is stored as {tensor.dtype}")
+    if dtype == "bool":
+        check_bytes(tensor.buffer)
+    return Stored(path, dtype, tensor)
+
+
+BUILDER: Final = Builder(_create, fields=frozenset({"path", "dtype", "data"}))

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import keras
+from keras.src import backend
 from keras.src.backend.common import global_state
 from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope
 from keras.src.saving import object_registration
@@ -78,7 +79,7 @@ def _recurrent_states() -> Iterator[None]:
         if not isinstance(get_stateless_scope(), _Deferring):  # another thread's
             original(self, batch_size)
             return
-        specs = keras.backend.compute_output_spec(lambda: self.get_initial_state(batch_size))
+        specs = backend.compute_output_spec(lambda: self.get_initial_state(batch_size))
         with keras.name_scope(self.name, caller=self):
             states = keras.tree.map_structure(lambda spec: _state(spec, self), specs)
         self._tracker.unlock()

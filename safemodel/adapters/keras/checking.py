@@ -160,7 +160,7 @@ class Checker:
         name, module, registered = (value.get(k) for k in ("config", "module", "registered_name"))
         if type(name) is not str:
             raise SpecError("is a function without a name")
-        if self._is_own(name) and registered in (None, name):
+        if self._is_own(name) and registered in (None, name, "function"):
             return
         roles = [_FUNCTIONS.get(role, role)] if role is not None else list(table().functions)
         modules: set[str] = set()
@@ -168,7 +168,7 @@ class Checker:
             modules |= table().functions.get(one, {}).get(name, frozenset())
         if not modules or not (module == "builtins" or module in modules):
             self._unknown("function", module, name, name)
-        if registered not in (None, name):
+        if registered not in (None, name, "function"):
             raise SpecError(f"is registered as {describe(registered)}, which must be its name")
 
     # Classes

@@ -14,6 +14,7 @@ from keras.src.saving import object_registration
 from keras.src.saving.serialization_lib import ObjectSharingScope
 
 from safemodel.adapters.keras import checking
+from safemodel.adapters.keras.forgotten import remembering
 from safemodel.adapters.keras.specs import MAX_DEPTH
 from safemodel.errors import ArchitectureError, UnsavableError
 
@@ -36,7 +37,7 @@ def plain_config(obj: Any, role: str) -> dict[str, Any]:
         UnsavableError: see `config_of`.
     """
     try:
-        with ObjectSharingScope():
+        with ObjectSharingScope(), remembering():
             raw = keras.saving.serialize_keras_object(obj)
     except (NotImplementedError, TypeError, ValueError, OSError, AttributeError) as error:
         message = " ".join(str(error).split())

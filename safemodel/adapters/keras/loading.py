@@ -27,7 +27,7 @@ _ROOT: Final = frozenset(
 _OWNER: Final = frozenset(
     {
         *("path", "class", "variables", "frozen", "switched"),
-        *("build", "vocabulary", "idf_weights"),
+        *("build", "vocabulary", "idf_weights", "lora_alpha"),
     }
 )
 
@@ -206,6 +206,7 @@ def _fill(model: Any, entries: list[dict[str, Any]], *, own: bool) -> list[Owner
     with building.refusing("the variables can't be set"):
         for variable, one in pairs:
             building.set_value(variable, one.array())
+            variable._path = one.keras_path  # some optimizers go by it
         for path, entry in stored.items():
             lookups.restore(places[path].part, entry)
             _restore_flags(places[path], entry)

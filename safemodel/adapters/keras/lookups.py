@@ -25,6 +25,9 @@ def has_state(part: Any) -> bool:
 
 def state_of(part: Any) -> dict[str, Any]:
     """That state, as fields of the layer's entry."""
+    if getattr(part, "lora_enabled", False):
+        # Keras forgets it when it builds the layer again
+        return {"lora_alpha": float(part.lora_alpha)}
     if not has_state(part):
         return {}
     try:
@@ -32,20 +35,30 @@ def state_of(part: Any) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UnsavableError("a vocabulary that is not UTF-8", place=part.name) from error
     fields: dict[str, Any] = {
-        "vocabulary": [t if t is None or type(t) is str else int(t) for t in tokens]
+        "vocabulary": [_token(token) for token in tokens]
     }
     if part.output_mode == "tf_idf":
         fields["idf_weights"] = [float(weight) for weight in part.idf_weights_const.numpy()]
     return fields
 
 
+def _token(token: Any) -> Any:
+    if token is None:
+        return None
+    return str(token) if isinstance(token, str) else int(token)
+
+
 def restore(part: Any, entry: dict[str, Any]) -> None:
-    """Give a layer its vocabulary back.
+    """Give a layer its vocabulary, and the scale of its adapters, back.
 
     Raises:
         ArchitectureError: it has none, or not of this kind.
     """
-    tokens = entry.get("vocabulary")
+    alpha, tokens = entry.get("lora_alpha"), entry.get("vocabulary")
+    if alpha is not None:
+        if type(alpha) is not float or not getattr(part, "lora_enabled", False):
+            raise ArchitectureError("a scale of adapters that are not there", place=entry["path"])
+        part.lora_alpha = int(alpha) if alpha.is_integer() else alpha
     if tokens is None:
         return
     if not isinstance(part, IndexLookup) or part.input_vocabulary is not None:

@@ -7,6 +7,7 @@ variable. At load its bytes are copied once, into the backend's memory. Implemen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,6 +32,7 @@ DTYPES: Final[Mapping[str, str]] = {
 }
 
 
+_PATH: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,4000}")
 WANTED: Final = "keras.wanted"  # in the context of a decoding: whether to read a variable
 
 
@@ -47,6 +49,7 @@ class Stored:
     """A variable in a bundle: a path that says which, a dtype, a verified tensor."""
 
     path: str
+    keras_path: str
     dtype: str
     tensor: Tensor | None  # None: the caller does not want this one, so it was not read
 
@@ -81,6 +84,8 @@ def encode(live: Any, path: str, encoder: Encoder) -> Node:
     if dtype not in DTYPES:
         raise UnsavableError(f"a variable of {dtype:.60}", place=live.path)
     node: Node = {"kind": "variable", "path": live.path, "dtype": dtype}
+    if str(variable.path) != live.path:
+        node["keras_path"] = str(variable.path)
     shape = tuple(int(size) for size in variable.shape)
     encoder.store(node, "data", live.path, DTYPES[dtype], shape, lambda: _pieces(variable))
     return node
@@ -114,15 +119,19 @@ def _create(node: Node, decoder: Decoder) -> Stored:
     if dtype not in DTYPES:
         raise ArchitectureError(f"a variable of {dtype!r:.60}")
     path = text(node["path"], "path")
+    keras_path = text(node.get("keras_path", path), "keras_path")
+    if not (_PATH.fullmatch(path) and _PATH.fullmatch(keras_path)):
+        raise ArchitectureError("a variable whose path is none")
     wanted: Callable[[str], bool] | None = decoder.scratch.get(WANTED)
     if wanted is not None and not wanted(path):
-        return Stored(path, dtype, None)
+        return Stored(path, keras_path, dtype, None)
     tensor = decoder.claim(node["data"])
     if tensor.dtype != DTYPES[dtype]:
         raise ArchitectureError(f"a variable of {dtype} that is stored as {tensor.dtype}")
     if dtype == "bool":
         check_bytes(tensor.buffer)
-    return Stored(path, dtype, tensor)
+    return Stored(path, keras_path, dtype, tensor)
 
 
-BUILDER: Final = Builder(_create, fields=frozenset({"path", "dtype", "data"}))
+_FIELDS: Final = frozenset({"path", "dtype", "data"})
+BUILDER: Final = Builder(_create, fields=_FIELDS | {"keras_path"}, required=_FIELDS)

@@ -25,6 +25,20 @@ def _keyword(name: str) -> Callable[[Any], Any]:
     return lambda obj: obj._fn_kwargs[name]
 
 
+def _shear(name: str) -> Callable[[Any], Any]:
+    """A factor as the constructor takes it: that of 0.2 is kept as (-0.2, 0.2), which it refuses."""
+
+    def read(layer: Any) -> Any:
+        low, high = getattr(layer, name)
+        return float(high) if low == -high else [float(low), float(high)]
+
+    return read
+
+
+# Arguments that are there, and that the constructor would not take
+_WRONG: Final = frozenset({"x_factor", "y_factor"})
+
+
 def _dtype(loss: Any) -> str | None:
     """The dtype that a loss is computed in; None is the one that all have."""
     name: str = loss.dtype
@@ -40,6 +54,7 @@ FORGOTTEN: Final[Mapping[type, Mapping[str, Callable[[Any], Any]]]] = {
     keras.layers.MaxNumBoundingBoxes: {"fill_value": _attribute("fill_value")},
     keras.layers.MultiHeadAttention: {"flash_attention": _attribute("_flash_attention")},
     keras.layers.RandomGrayscale: {"seed": _attribute("seed")},
+    keras.layers.RandomShear: {"x_factor": _shear("x_factor"), "y_factor": _shear("y_factor")},
     keras.layers.SimpleRNN: {"seed": lambda layer: layer.cell.seed},
     keras.Loss: {"dtype": _dtype},
     keras.losses.CosineSimilarity: {"axis": _keyword("axis")},
@@ -71,7 +86,7 @@ def _complete(original: Any, readers: Mapping[str, Callable[[Any], Any]]) -> Any
     def get_config(self: Any) -> dict[str, Any]:
         config: dict[str, Any] = dict(original(self))
         for name, read in readers.items():
-            if name in config:
+            if name in config and name not in _WRONG:
                 continue
             try:
                 value = read(self)

@@ -310,6 +310,7 @@ def _set(variables: list[Any], stored: list[Stored], place: str) -> None:
     named = [(f"{place}/{index}", variable) for index, variable in enumerate(variables)]
     for variable, one in _matched(named, stored, place):
         building.set_value(variable, one.array())
+        variable._path = one.keras_path
 
 
 def _restore_optimizer(model: Any, entry: Any, found: list[Owner]) -> None:

@@ -70,7 +70,8 @@ def restore(part: Any, entry: dict[str, Any]) -> None:
     if weights is not None:
         if type(weights) is not list or not all(type(weight) is float for weight in weights):
             raise ArchitectureError("weights that are no numbers", place=entry["path"])
-        weights = np.array(weights, keras.config.floatx())
+        # Behind them are zeros, up to the most tokens, which Keras adds itself
+        weights = np.array(weights[: len(tokens)], keras.config.floatx())
     # A list that came from the layer begins with None where it has no token for "masked"
     part.set_vocabulary([token for token in tokens if token is not None], idf_weights=weights)
 

@@ -16,6 +16,8 @@ from typing import Any, Final
 import keras
 from keras.src.utils.naming import to_snake_case
 
+# When these are loaded, all layers in them have the name of the layer itself.
+_ANONYMOUS: Final = (keras.layers.AugMix, keras.layers.RandAugment)
 _NUMBERED: Final = r"(_[0-9]+)?"
 
 
@@ -70,7 +72,8 @@ def _owners(part: Any, path: str, seen: set[int]) -> Iterator[Owner]:
         for inner in (*part_layers(part), *getattr(part, "_metrics", ())):
             if id(inner) not in seen:
                 kind = to_snake_case(type(inner).__name__)
-                below.append((inner, _join(path, names.give(str(inner.name), kind))))
+                name = kind if isinstance(part, _ANONYMOUS) else str(inner.name)
+                below.append((inner, _join(path, names.give(name, kind))))
         waiting += reversed(below)
 
 

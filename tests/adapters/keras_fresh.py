@@ -45,6 +45,7 @@ def variables(model: Any) -> list[Any]:
 def trace(model: Any, x: Any, y: Any) -> dict[str, Any]:
     """Everything that a model gives from now on: outputs, noise, a training step, its variables."""
     arrays: dict[str, list[Any]] = {}
+    keras.utils.set_random_seed(5)  # some layers draw from the random state of the process
     call = (lambda **more: model(x, x, **more)) if type(model).__name__ == "MultiHeadAttention" else (lambda **more: model(x, **more))
     arrays["outputs"] = flat(call(training=False))
     arrays["noisy"] = flat(call(training=True))

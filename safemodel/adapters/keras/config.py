@@ -6,6 +6,7 @@ numbers of shared objects, which are addresses, counted from 1; and what Keras f
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import keras
@@ -18,6 +19,7 @@ from safemodel.adapters.keras.forgotten import remembering
 from safemodel.adapters.keras.specs import MAX_DEPTH
 from safemodel.errors import ArchitectureError, UnsavableError
 
+_BACKEND: Final = re.compile(r"keras\.src\.backend\.torch\.optimizers\.torch_[a-z]+")
 _KEPT: Final = "shared_object_id"
 
 
@@ -81,7 +83,7 @@ class _Plain:
         )
 
     def _dictionary(self, value: dict[Any, Any], place: str, depth: int) -> dict[str, Any]:
-        result = {}
+        result: dict[str, Any] = {}
         policy = value.get("class_name") in ("DTypePolicy", "FloatDTypePolicy")
         for key, item in value.items():
             if type(key) is not str:
@@ -91,4 +93,6 @@ class _Plain:
                     result[key] = self._numbers.setdefault(item, len(self._numbers) + 1)
             elif not (key == "compile_config" and item == {}):
                 result[key] = self.value(item, f"{place}.{key}" if place else key, depth + 1)
+        if _BACKEND.fullmatch(str(value.get("module"))):  # made where one asks for the public one
+            result |= {"module": "keras.optimizers", "registered_name": None}
         return result

@@ -15,7 +15,7 @@ import keras
 from safemodel.adapters.keras import building, checking, compiled, lookups
 from safemodel.adapters.keras.specs import SpecError
 from safemodel.adapters.keras.variables import Stored, dtype_of
-from safemodel.adapters.keras.walk import Owner, owners
+from safemodel.adapters.keras.walk import Owner, arrange, owners
 from safemodel.errors import ArchitectureError, NotAllowedError
 
 _ROOT: Final = frozenset(
@@ -198,6 +198,8 @@ def _fill(model: Any, entries: list[dict[str, Any]], *, own: bool) -> list[Owner
     for owner in found:
         if owner.variables and owner.path not in stored:
             raise ArchitectureError("its variables are not in the archive", place=owner.path)
+    for path, entry in stored.items():
+        arrange(places[path], [one.path for one in entry["variables"]])
     pairs = [
         pair
         for path, entry in stored.items()

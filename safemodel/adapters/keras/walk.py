@@ -110,3 +110,20 @@ def states(part: Any) -> list[Any]:
 
 def _join(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
+
+
+def arrange(owner: Owner, paths: list[str]) -> None:
+    """Put the variables of an owner into this order, if it has all of these.
+
+    A layer that was quantized, or got adapters, after it was built has them in another order than
+    one that is built so; gradients are added up in it.
+    """
+    order = {path: index for index, path in enumerate(paths)}
+    if order.keys() != {path for path, _ in owner.variables}:
+        return
+    owner.variables.sort(key=lambda item: order[item[0]])
+    places = {id(variable): order[path] for path, variable in owner.variables}
+    for name in ("_trainable_variables", "_non_trainable_variables"):
+        found = getattr(owner.part, name, None)
+        if type(found) is list and all(id(variable) in places for variable in found):
+            found.sort(key=lambda variable: places[id(variable)])

@@ -48,7 +48,7 @@ class _Entry:
 
 # The adapters, by the name that manifests carry.
 _ADAPTERS: Final[Mapping[str, _Entry]] = {
-    "keras": _Entry("safemodel.adapters.keras", "keras", ("numpy", "keras")),
+    "keras": _Entry("safemodel.adapters.keras.adapter", "keras", ("numpy", "keras")),
     "numpy": _Entry("safemodel.adapters.numpy", "numpy", ("numpy",)),
     "onnx": _Entry("safemodel.adapters.onnx", "onnx", ("numpy", "onnx")),
     "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),

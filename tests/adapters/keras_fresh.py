@@ -46,7 +46,11 @@ def trace(model: Any, x: Any, y: Any) -> dict[str, Any]:
     """Everything that a model gives from now on: outputs, noise, a training step, its variables."""
     arrays: dict[str, list[Any]] = {}
     keras.utils.set_random_seed(5)  # some layers draw from the random state of the process
-    call = (lambda **more: model(x, x, **more)) if type(model).__name__ == "MultiHeadAttention" else (lambda **more: model(x, **more))
+    call = (
+        (lambda **more: model(x, x, **more))
+        if type(model).__name__ == "MultiHeadAttention"
+        else (lambda **more: model(x, **more))
+    )
     arrays["outputs"] = flat(call(training=False))
     arrays["noisy"] = flat(call(training=True))
     if y is not None:
@@ -90,7 +94,9 @@ def load(folder: Path, name: str) -> str:
     with np.load(folder / f"{name}.npz") as expected:
         if set(expected) != set(found):
             problems.append(f"has {sorted(set(expected) ^ set(found))[:5]} on one side only")
-        differing = [k for k in found if k in expected and not np.array_equal(expected[k], found[k])]
+        differing = [
+            k for k in found if k in expected and not np.array_equal(expected[k], found[k])
+        ]
     if differing:
         problems.append(f"differs in {differing[:6]}")
     return "; ".join(problems)

@@ -51,7 +51,9 @@ def compiled(model: Any, optimizer: Any = "adam", loss: Any = "mse", **more: Any
     return model
 
 
-def sequential(x: Any, *parts: Any, optimizer: Any = "adam", loss: Any = "mse", **more: Any) -> Made:
+def sequential(
+    x: Any, *parts: Any, optimizer: Any = "adam", loss: Any = "mse", **more: Any
+) -> Made:
     model = keras.Sequential([keras.Input(x.shape[1:], dtype=x.dtype.name), *parts])
     compiled(model, optimizer, loss, **more)
     return model, x, numbers(*(len(x), *model.output_shape[1:]))
@@ -138,9 +140,7 @@ def activation_layers() -> Made:
 
 @everywhere
 def embedding_and_masking() -> Made:
-    return sequential(
-        whole(20, 8, 5), L.Embedding(20, 4, mask_zero=True), L.LSTM(3), L.Dense(1)
-    )
+    return sequential(whole(20, 8, 5), L.Embedding(20, 4, mask_zero=True), L.LSTM(3), L.Dense(1))
 
 
 @case
@@ -232,8 +232,22 @@ def pooling() -> Made:
 @case
 def pooling_1d_3d() -> Made:
     x, y = keras.Input((8, 2)), keras.Input((4, 4, 4, 2))
-    outputs = [L.Flatten()(layer(x)) for layer in (L.AdaptiveAveragePooling1D(2), L.AdaptiveMaxPooling1D(4), L.GlobalAveragePooling1D())]
-    outputs += [L.Flatten()(layer(y)) for layer in (L.AdaptiveAveragePooling3D(2), L.AdaptiveMaxPooling3D(2), L.GlobalMaxPooling3D())]
+    outputs = [
+        L.Flatten()(layer(x))
+        for layer in (
+            L.AdaptiveAveragePooling1D(2),
+            L.AdaptiveMaxPooling1D(4),
+            L.GlobalAveragePooling1D(),
+        )
+    ]
+    outputs += [
+        L.Flatten()(layer(y))
+        for layer in (
+            L.AdaptiveAveragePooling3D(2),
+            L.AdaptiveMaxPooling3D(2),
+            L.GlobalMaxPooling3D(),
+        )
+    ]
     model = compiled(keras.Model([x, y], L.Concatenate()(outputs)))
     return model, [numbers(4, 8, 2), numbers(4, 4, 4, 4, 2)], numbers(4, *model.output_shape[1:])
 
@@ -327,7 +341,9 @@ def shared_layers() -> Made:
     inner = keras.Sequential([keras.Input((4,)), L.Dense(4, activation="relu"), L.Dropout(0.2)])
     a, b = inner(shared(x)), inner(shared(y))
     model = keras.Model({"left": x, "right": y}, [L.Dense(1)(a), L.Dense(2)(a - b)])
-    compiled(model, loss=["mse", "mae"], metrics=[["mae"], ["mse", "mape"]], loss_weights=[1.0, 0.5])
+    compiled(
+        model, loss=["mse", "mae"], metrics=[["mae"], ["mse", "mape"]], loss_weights=[1.0, 0.5]
+    )
     return (
         model,
         {"left": numbers(6, 5), "right": numbers(6, 5)},
@@ -763,7 +779,11 @@ class OwnSteps(OwnModel):
         self.tracker = keras.metrics.Mean(name="own_loss")
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None,
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
         loss = ops.mean(ops.square(ops.convert_to_tensor(y) - y_pred))
@@ -826,9 +846,7 @@ def own_functional() -> Made:
 
 
 def with_optimizer(optimizer: Any) -> Made:
-    return sequential(
-        numbers(8, 5), L.Dense(6, activation="relu"), L.Dense(2), optimizer=optimizer
-    )
+    return sequential(numbers(8, 5), L.Dense(6, activation="relu"), L.Dense(2), optimizer=optimizer)
 
 
 _O = keras.optimizers
@@ -973,7 +991,9 @@ def sparse_metrics() -> Made:
 def plain_metrics() -> Made:
     M = keras.metrics
     return sequential(
-        numbers(6, 4), L.Dense(1), metrics=[M.Accuracy(), M.MeanMetricWrapper(keras.losses.huber, name="h")]
+        numbers(6, 4),
+        L.Dense(1),
+        metrics=[M.Accuracy(), M.MeanMetricWrapper(keras.losses.huber, name="h")],
     )
 
 
@@ -982,7 +1002,11 @@ def frozen_base() -> Made:
     base = keras.Sequential([keras.Input((5,)), L.Dense(4), L.BatchNormalization()], name="base")
     base.trainable = False
     x = keras.Input((5,))
-    return compiled(keras.Model(x, L.Dense(1)(base(x, training=False)))), numbers(6, 5), numbers(6, 1)
+    return (
+        compiled(keras.Model(x, L.Dense(1)(base(x, training=False)))),
+        numbers(6, 5),
+        numbers(6, 1),
+    )
 
 
 @case
@@ -1023,7 +1047,10 @@ def bare_layer() -> Made:
 def mixed_precision() -> Made:
     policy = keras.DTypePolicy("mixed_bfloat16")
     return sequential(
-        numbers(8, 5), L.Dense(6, dtype=policy), L.BatchNormalization(dtype=policy), L.Dense(2, dtype="float32")
+        numbers(8, 5),
+        L.Dense(6, dtype=policy),
+        L.BatchNormalization(dtype=policy),
+        L.Dense(2, dtype="float32"),
     )
 
 

@@ -28,7 +28,7 @@ _UNINITIALIZED: Final = "uninitialized_variables"  # where Keras lists variables
 _lock: Final = threading.Lock()
 
 
-class _Deferring(StatelessScope):
+class _Deferring(StatelessScope):  # type: ignore[misc]  # of no type to mypy
     """A scope in which variables are made without values, and stay so when it ends."""
 
     def __init__(self) -> None:
@@ -166,11 +166,9 @@ def _tensor(variable: Any, array: Any) -> Any:
         if dtype == "bfloat16":
             return torch.from_numpy(array.view("int16")).view(torch.bfloat16)
         if dtype.startswith("float8"):
-            return torch.from_numpy(array.view("uint8")).view(getattr(torch, _FLOAT8[dtype]))
+            kinds = {"float8_e4m3fn": torch.float8_e4m3fn, "float8_e5m2": torch.float8_e5m2}
+            return torch.from_numpy(array.view("uint8")).view(kinds[dtype])
     return keras.ops.convert_to_tensor(array, dtype=dtype)
-
-
-_FLOAT8: Final = {"float8_e4m3fn": "float8_e4m3fn", "float8_e5m2": "float8_e5m2"}
 
 
 def initialize(variables: list[Any]) -> None:

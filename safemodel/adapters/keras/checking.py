@@ -215,9 +215,9 @@ class Checker:
                 spec.check(argument, self)
             except SpecError as error:
                 raise _explained(error.below(place), found.name, name) from None
-        name = config.get("name")
-        if found.role != "policy" and not (name is None or is_name(name)):
-            raise SpecError(f"is {describe(name)}, which can't be a name", ".name")
+        given = config.get("name")
+        if found.role != "policy" and not (given is None or is_name(given)):
+            raise SpecError(f"is {describe(given)}, which can't be a name", ".name")
 
     def _build(self, value: Mapping[str, Any]) -> None:
         try:

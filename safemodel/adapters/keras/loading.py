@@ -316,7 +316,7 @@ def _set(variables: list[Any], stored: list[Stored], place: str) -> None:
 
 
 def _restore_optimizer(model: Any, entry: Any, found: list[Owner]) -> None:
-    optimizer = getattr(model, "optimizer", None)
+    optimizer: Any = getattr(model, "optimizer", None)
     if (optimizer is None) != (entry is None):
         raise ArchitectureError("an optimizer without state, or state without an optimizer")
     if entry is None:

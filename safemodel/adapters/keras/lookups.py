@@ -34,9 +34,7 @@ def state_of(part: Any) -> dict[str, Any]:
         tokens = part.get_vocabulary(include_special_tokens=True)
     except UnicodeDecodeError as error:
         raise UnsavableError("a vocabulary that is not UTF-8", place=part.name) from error
-    fields: dict[str, Any] = {
-        "vocabulary": [_token(token) for token in tokens]
-    }
+    fields: dict[str, Any] = {"vocabulary": [_token(token) for token in tokens]}
     if part.output_mode == "tf_idf":
         fields["idf_weights"] = [float(weight) for weight in part.idf_weights_const.numpy()]
     return fields

@@ -14,7 +14,7 @@ from safemodel.adapters.keras.walk import Owner, own_variables, owners, part_lay
 from safemodel.errors import UnsavableError
 
 if TYPE_CHECKING:
-    from safemodel.adapters.graph_encode import Handler
+    from safemodel.adapters.graph_encode import Handler, Inline
 
 HANDLERS: Final[dict[type, Handler]] = {
     str: plain.HANDLERS[str],
@@ -22,7 +22,7 @@ HANDLERS: Final[dict[type, Handler]] = {
     dict: plain.HANDLERS[dict],
     variables.Live: variables.encode,
 }
-INLINES: Final = {kind: plain.INLINES[kind] for kind in (int, float, str)}
+INLINES: Final[dict[type, Inline]] = {kind: plain.INLINES[kind] for kind in (int, float, str)}
 
 
 def graph_of(model: Any, *, architecture: bool, weights: bool) -> tuple[EncodedGraph, list[str]]:
@@ -95,7 +95,7 @@ def _shapes(value: Any) -> Any:
         return {str(key): _shapes(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_shapes(item) for item in value]
-    return None if value is None else int(value)
+    return value if type(value) is int and value >= 0 else None
 
 
 def _check_variables(model: Any, found: list[Owner]) -> None:

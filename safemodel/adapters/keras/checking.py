@@ -56,7 +56,7 @@ _FUNCTIONS: Final[Mapping[str, str]] = {"lossfunction": "loss", "metricfunction"
 _CUSTOM: Final = re.compile(r"[^\x00-\x1f\x7f>]{1,200}>[^\x00-\x1f\x7f>]{1,200}")
 
 
-class Refused(SpecError):
+class RefusedError(SpecError):
     """Something that is of no table, or whose entry says why it is refused; with what to do."""
 
     def __init__(self, message: str, place: str = "", *, hint: str, own: bool = False) -> None:
@@ -64,12 +64,14 @@ class Refused(SpecError):
         self.hint = hint
         self.own = own
 
-    def below(self, place: str) -> Refused:
-        return Refused(self.message, place + self.place, hint=self.hint, own=self.own)
+    def below(self, place: str) -> RefusedError:
+        return RefusedError(self.message, place + self.place, hint=self.hint, own=self.own)
 
 
 def check(config: Any, allow: Iterable[str] = (), role: str = "layer") -> frozenset[str]:
-    """Audit the configuration of an object of a role (models are layers); return the names of `allow` that it needs.
+    """Audit the configuration of an object of a role; return the names of `allow` that it needs.
+
+    Models are of the role `layer`.
 
     Raises:
         NotAllowedError: it names a class or function of somebody's own that `allow` does not.
@@ -89,7 +91,7 @@ def run(audit: Callable[[], None]) -> None:
     """
     try:
         audit()
-    except Refused as error:
+    except RefusedError as error:
         kind = NotAllowedError if error.own else ArchitectureError
         raise kind(error.message, place=error.place.lstrip(".") or None, hint=error.hint) from None
     except SpecError as error:
@@ -145,9 +147,11 @@ class Checker:
     def any_object(self, value: Any) -> None:
         """An object of any role, where a class of the caller's own says which."""
         name = value.get("class_name")
+        if type(name) is not str:
+            raise SpecError("is an object of a class without a name")
         if name == "function":
             self._function(value, None)
-        elif type(name) is str and name.startswith("__"):
+        elif name.startswith("__"):
             graphs.check_value(value, None)
         else:
             self._instance(value, None)
@@ -158,8 +162,8 @@ class Checker:
         if value.keys() - {"module", "class_name", "config", "registered_name", "shared_object_id"}:
             raise SpecError("has keys that a function does not have")
         name, module, registered = (value.get(k) for k in ("config", "module", "registered_name"))
-        if type(name) is not str:
-            raise SpecError("is a function without a name")
+        if type(name) is not str or type(module) not in (str, type(None)):
+            raise SpecError("is a function without a name or with a module that is no text")
         if self._is_own(name) and registered in (None, name, "function"):
             return
         roles = [_FUNCTIONS.get(role, role)] if role is not None else list(table().functions)
@@ -188,13 +192,13 @@ class Checker:
             return
         if registered not in (None, name):
             self._unknown("class", module, name, registered)
-        where = (module, name)
+        where = _place_of(value)
         if where in FUNCTIONAL or where in SEQUENTIAL:
             if role not in ("layer", None):
                 raise SpecError(f"is a model, but must be a {role}")
             self._model(value, where in FUNCTIONAL)
             return
-        found = table().classes.get(where) if type(module) is str else None  # type: ignore[arg-type]
+        found = table().classes.get(where)
         if found is None:
             self._unknown("class", module, name, registered)
         accepted = _ACCEPTED.get(role, frozenset({role})) if role is not None else None
@@ -251,7 +255,7 @@ class Checker:
         """An entry of a functional model: a layer or an operation, and how it is called."""
         if type(value) is not dict or type(value.get("class_name")) is not str:
             raise SpecError(f"is {describe(value)}, but must be a layer")
-        found = table().classes.get((value.get("module"), value["class_name"]))  # type: ignore[arg-type]
+        found = table().classes.get(_place_of(value))
         operation = found is not None and found.role == "operation"
         self._instance(value, "operation" if operation else "layer", extra=True)
 
@@ -302,19 +306,27 @@ class Checker:
 
     def _unknown(self, what: str, module: Any, name: str, registered: Any) -> NoReturn:
         if reason := REFUSED.get(name):
-            raise Refused(f"a {name} {reason[0]}", hint=reason[1])
+            raise RefusedError(f"a {name} {reason[0]}", hint=reason[1])
         full = f"{module}.{name}" if type(module) is str else name
         if type(registered) is str and _CUSTOM.fullmatch(registered):
-            raise Refused(
+            raise RefusedError(
                 f"the {what} {registered} is not of Keras: its code is the caller's",
                 hint=f"import what registers it, and if you trust it: allow=[{registered!r}]",
                 own=True,
             )
-        raise Refused(
+        raise RefusedError(
             f"the {what} {full:.200} is not in the table of what may be built",
             hint="a class or function of your own: register it with "
             "keras.saving.register_keras_serializable(), and name it with allow=",
         )
+
+
+def _place_of(value: Mapping[str, Any]) -> tuple[str, str]:
+    """Module and class as an object says them; no module is an empty one."""
+    module = value.get("module")
+    if type(module) not in (str, type(None)):
+        raise SpecError("has a module that is no text")
+    return module or "", value["class_name"]
 
 
 def check_shapes(value: Any, depth: int = 0) -> None:
@@ -334,9 +346,9 @@ def check_shapes(value: Any, depth: int = 0) -> None:
 def _explained(error: SpecError, owner: str, argument: str) -> SpecError:
     """The same error with what to do, where the argument could name a file or code."""
     reason = REFUSED.get(f"{owner}.{argument}") or REFUSED.get(f".{argument}")
-    if reason is None or isinstance(error, Refused):
+    if reason is None or isinstance(error, RefusedError):
         return error
-    return Refused(f"{error.message}: it {reason[0]}", error.place, hint=reason[1])
+    return RefusedError(f"{error.message}: it {reason[0]}", error.place, hint=reason[1])
 
 
-__all__ = ["FUNCTIONAL", "SEQUENTIAL", "Checker", "Refused", "check", "is_array", "run"]
+__all__ = ["FUNCTIONAL", "SEQUENTIAL", "Checker", "RefusedError", "check", "is_array", "run"]

@@ -26,7 +26,7 @@ def _keyword(name: str) -> Callable[[Any], Any]:
 
 
 def _shear(name: str) -> Callable[[Any], Any]:
-    """A factor as the constructor takes it: that of 0.2 is kept as (-0.2, 0.2), which it refuses."""
+    """A factor as the constructor takes it: 0.2 is kept as (-0.2, 0.2), which it refuses."""
 
     def read(layer: Any) -> Any:
         low, high = getattr(layer, name)

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from safemodel.adapters.keras.specs import (
-    DTYPES,
     MAX_SIZE,
     SpecError,
     describe,
     is_array,
+    is_dtype,
     is_integer,
     is_name,
     is_shape,
@@ -213,7 +213,7 @@ def check_value(value: Any, known: frozenset[Any] | None) -> None:
 def _check_tensor(config: Any, known: frozenset[Any] | None) -> None:
     if type(config) is not dict or config.keys() != {"shape", "dtype", "keras_history"}:
         raise SpecError("is no tensor of the graph")
-    if not is_shape(config["shape"]) or config["dtype"] not in DTYPES:
+    if not is_shape(config["shape"]) or not is_dtype(config["dtype"]):
         raise SpecError("is a tensor without a shape or dtype")
     _check_end(config["keras_history"], known)
 

@@ -40,7 +40,7 @@ ROLES: Final = frozenset(
     }
 )
 
-_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f/\\]{1,%d}" % MAX_NAME)
+_NAME: Final = re.compile(rf"[^\x00-\x1f\x7f-\x9f/\\]{{1,{MAX_NAME}}}")
 _EQUATION: Final = re.compile(r"[A-Za-z0-9.,() _>-]{0,1000}")
 # Keras matches these against paths of layers and variables as regular expressions: none that
 # can take more than linear time, so at most one `.*`
@@ -271,7 +271,8 @@ def _is_pair(value: Any) -> bool:
     return type(value) in (list, tuple) and len(value) == 2 and all(map(_is_number, value))
 
 
-def _is_dtype(value: Any) -> bool:
+def is_dtype(value: Any) -> bool:
+    """Whether it is the name of a dtype."""
     return type(value) is str and value in DTYPES
 
 
@@ -288,7 +289,7 @@ _KINDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "axis": (lambda value: _between(value, -64, 64), "an axis"),
     "bool": (lambda value: type(value) is bool, "a bool"),
     "count": (lambda value: _between(value, 0, MAX_SIZE), "an integer from 0"),
-    "dtypename": (_is_dtype, "the name of a dtype"),
+    "dtypename": (is_dtype, "the name of a dtype"),
     "equation": (_matches(_EQUATION), "an equation"),
     "int": (is_integer, "an integer"),
     "mode": (_matches(_MODE), "a mode of quantization"),

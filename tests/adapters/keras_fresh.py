@@ -1,6 +1,7 @@
 """A child of test_keras_models.py: saves models of Keras, or loads them in a fresh interpreter.
 
     python keras_fresh.py save FOLDER NAME ...       and what they give then, for the other child
+    python keras_fresh.py names .                    the names of all models for this backend
     python keras_fresh.py load FOLDER NAME ...       prints a JSON object: name to what differs
 
 The backend is that of KERAS_BACKEND.
@@ -104,6 +105,10 @@ def load(folder: Path, name: str) -> str:
 
 def main() -> None:
     mode, folder, *names = sys.argv[1:]
+    if mode == "names":
+        everywhere = keras.backend.backend() != "tensorflow"
+        print("RESULTS " + json.dumps(sorted(models.THIRD if everywhere else models.CASES)))
+        return
     results = {}
     for name in names:
         try:

@@ -28,7 +28,7 @@ from safemodel.errors import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from safemodel.adapters.protocol import AdapterModule, Saved
+    from safemodel.adapters.protocol import AdapterModule
     from safemodel.bundle.contents import Payload
     from safemodel.bundle.opening import Source
     from safemodel.bundle.verified import VerifiedBundle
@@ -120,9 +120,8 @@ def save(
         note: a remark that is signed with it.
         digest: the algorithm of the chunk digests, `"blake3"` or `"sha256"`.
         members: further files to put into the bundle, by name.
-        weights: False saves the architecture alone: the parameters of an estimator, without what
-            fitting added; the layers of a Keras model, without their variables.
-        architecture: False saves the weights alone, of a Keras model, for `load_weights`.
+        weights, architecture: False leaves out what fitting added to an estimator, or the
+            variables of a Keras model; or all but these, for `load_weights` (Keras).
         onnx_inputs: inputs of the model, such as rows of its training data: it is stored as ONNX
             too, if both give the same outputs for them. `onnx_session` opens that form.
 
@@ -134,6 +133,7 @@ def save(
         KeyFileError: your own key is there, and can't be used.
         SourceError: the disk refuses, or there is a folder at `path`.
     """
+    from safemodel.adapters import apart
     from safemodel.bundle.contents import Contents
     from safemodel.bundle.write import write
     from safemodel.format import metadata as metadata_format
@@ -142,7 +142,7 @@ def save(
     checked = metadata_format.make(metadata or {})
     name = _choose(obj)
     adapter = import_adapter(name)
-    saved = _saved(obj, adapter, architecture=architecture, weights=weights)
+    saved = apart.halves(obj, adapter, architecture=architecture, weights=weights)
     if onnx_inputs is not None:
         from safemodel.adapters.onnx import both
 
@@ -174,22 +174,6 @@ def save(
     for line in saved.notices:
         _notice(line)
     return written
-
-
-def _saved(obj: object, adapter: AdapterModule, *, architecture: bool, weights: bool) -> Saved:
-    """What an adapter makes of an object, or of one half of it."""
-    if not architecture and not weights:
-        raise UsageError("neither architecture nor weights: nothing is left to save")
-    if "architecture" in getattr(adapter, "SAVE_OPTIONS", ()):
-        save_half: Any = adapter.save
-        half: Saved = save_half(obj, architecture=architecture, weights=weights)
-        return half
-    if not architecture:
-        raise UsageError(
-            f"what the adapter {adapter.NAME} saves has no weights apart from its architecture",
-            hint="this is for models of Keras; of a module of PyTorch the state is saved anyway",
-        )
-    return adapter.save(obj if weights else unfitted(obj))
 
 
 def load(
@@ -321,7 +305,7 @@ def unfitted(model: object) -> object:
     if make is None:
         raise UsageError(
             f"what the adapter {adapter.NAME} saves has no architecture apart from its weights",
-            hint="this is for estimators of scikit-learn",
+            hint="this is for estimators of scikit-learn and models of Keras",
         )
     return make(model)
 

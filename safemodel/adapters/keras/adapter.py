@@ -17,6 +17,7 @@ from safemodel.adapters import plain
 from safemodel.adapters.graph_decode import decode
 from safemodel.adapters.keras import into as into_weights
 from safemodel.adapters.keras import loading, variables
+from safemodel.adapters.keras.config import config_of
 from safemodel.adapters.keras.saving import graph_of
 from safemodel.adapters.protocol import Saved
 from safemodel.errors import ArchitectureError, UnsavableError, UsageError
@@ -94,6 +95,17 @@ def load(
     if into is not None:
         return into_weights.put(root, into, wanted, strict=strict)
     return loading.model_of(root, allow)
+
+
+def unfitted(model: object) -> object:
+    """The same model or layer with new variables, compiled as it is.
+
+    Raises:
+        UnsavableError: it has no configuration that the table permits.
+    """
+    config = config_of(model)
+    root = loading.Root(config, None, type(model).__name__, {})
+    return loading.model_of(root, sorted(keras.saving.get_custom_objects()))
 
 
 def _chosen(only: Sequence[str]) -> Callable[[str], bool]:

@@ -21,7 +21,7 @@ from keras.src.backend.common.stateless_scope import StatelessScope, get_statele
 from keras.src.saving import object_registration
 from keras.src.saving.serialization_lib import ObjectSharingScope, SafeModeScope
 
-from safemodel.adapters.keras.variables import DTYPES, dtype_of, numpy_dtype
+from safemodel.adapters.keras.variables import DTYPES, Stored, dtype_of, numpy_dtype
 from safemodel.errors import ArchitectureError, SafemodelError
 
 _UNINITIALIZED: Final = "uninitialized_variables"  # where Keras lists variables without values
@@ -146,9 +146,12 @@ def is_registered(name: str) -> bool:
     return object_registration.get_registered_object(name) is not None
 
 
-def set_value(variable: Any, array: Any) -> None:
-    """Give a variable its value, from an array of its own dtype and shape."""
-    value = _tensor(variable, array)
+def set_value(variable: Any, one: Stored) -> None:
+    """Give a variable its value, which has its dtype and shape."""
+    value = _tensor(variable, one.array())
+    if one.order is not None and hasattr(value, "permute"):  # of PyTorch
+        back = sorted(range(len(one.order)), key=one.order.__getitem__)
+        value = value.permute(one.order).contiguous().permute(back)
     if variable._value is not None:
         variable.assign(value)
         return

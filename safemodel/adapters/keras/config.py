@@ -20,6 +20,11 @@ from safemodel.adapters.keras.specs import MAX_DEPTH
 from safemodel.errors import ArchitectureError, UnsavableError
 
 _BACKEND: Final = re.compile(r"keras\.src\.backend\.torch\.optimizers\.torch_[a-z]+")
+# Of what is here only the arguments matter, not whether two layers have the same one.
+_VALUES: Final = frozenset(
+    f"keras.{name}"
+    for name in ("constraints", "dtype_policies", "initializers", "quantizers", "regularizers")
+)
 _KEPT: Final = "shared_object_id"
 
 
@@ -84,12 +89,12 @@ class _Plain:
 
     def _dictionary(self, value: dict[Any, Any], place: str, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        policy = value.get("class_name") in ("DTypePolicy", "FloatDTypePolicy")
+        plain = value.get("module") in _VALUES or value.get("class_name") == "DTypePolicy"
         for key, item in value.items():
             if type(key) is not str:
                 raise UnsavableError("a key of the configuration that is no text", place=place)
             if key == _KEPT:
-                if not policy:  # whether policies are shared makes no difference
+                if not plain:
                     result[key] = self._numbers.setdefault(item, len(self._numbers) + 1)
             elif not (key == "compile_config" and item == {}):
                 result[key] = self.value(item, f"{place}.{key}" if place else key, depth + 1)

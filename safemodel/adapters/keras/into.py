@@ -71,7 +71,7 @@ def put(root: Root, into: Any, wanted: Callable[[str], bool] | None, *, strict: 
     with building.refusing("the weights can't be set"):
         for path, variable in own.items():
             if path in stored and fits(variable, stored[path]):
-                building.set_value(variable, stored[path].array())
+                building.set_value(variable, stored[path])
         parts = {owner.path: owner.part for owner in found}
         for entry in root.owners:
             if wanted is None and entry["path"] in parts:

@@ -207,7 +207,7 @@ def _fill(model: Any, entries: list[dict[str, Any]], *, own: bool) -> list[Owner
     ]
     with building.refusing("the variables can't be set"):
         for variable, one in pairs:
-            building.set_value(variable, one.array())
+            building.set_value(variable, one)
             variable._path = one.keras_path  # some optimizers go by it
         for path, entry in stored.items():
             lookups.restore(places[path].part, entry)
@@ -311,7 +311,7 @@ def _compile(model: Any, config: dict[str, Any], root: Root, found: list[Owner])
 def _set(variables: list[Any], stored: list[Stored], place: str) -> None:
     named = [(f"{place}/{index}", variable) for index, variable in enumerate(variables)]
     for variable, one in _matched(named, stored, place):
-        building.set_value(variable, one.array())
+        building.set_value(variable, one)
         variable._path = one.keras_path
 
 

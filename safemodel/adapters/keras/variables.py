@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from safemodel.adapters.arrays import check_bytes
-from safemodel.adapters.graph_decode import Builder, Decoder, text
+from safemodel.adapters.graph_decode import Builder, Decoder, integers, text
 from safemodel.adapters.graph_encode import Encoder, Node
 from safemodel.adapters.tensors import STORED
 from safemodel.bundle.tensor import Tensor
@@ -52,6 +52,7 @@ class Stored:
     keras_path: str
     dtype: str
     tensor: Tensor | None  # None: the caller does not want this one, so it was not read
+    order: tuple[int, ...] | None = None  # its axes from slowest to fastest, if not as they are
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,6 +94,9 @@ def encode(live: Any, path: str, encoder: Encoder) -> Node:
     if str(variable.path) != live.path:
         node["keras_path"] = str(variable.path)
     shape = tuple(int(size) for size in variable.shape)
+    order = order_of(variable)
+    if order is not None:
+        node["order"] = list(order)
     encoder.store(node, "data", live.path, DTYPES[dtype], shape, lambda: _pieces(variable))
     return node
 
@@ -100,6 +104,19 @@ def encode(live: Any, path: str, encoder: Encoder) -> Node:
 def dtype_of(variable: Any) -> str:
     """The dtype that a variable is stored with; its `dtype` may be that of an autocast."""
     return str(variable._dtype)
+
+
+def order_of(variable: Any) -> tuple[int, ...] | None:
+    """In which order the axes of a variable lie in memory, if PyTorch has them in another one.
+
+    Its kernels add up in the order of memory. Initializers make such variables: `orthogonal` does.
+    """
+    strides = getattr(variable._value, "stride", None)
+    if strides is None or variable._value.is_contiguous():
+        return None
+    steps = strides()
+    order = tuple(sorted(range(len(steps)), key=lambda axis: (-steps[axis], axis)))
+    return order if variable._value.permute(order).is_contiguous() else None
 
 
 def _pieces(variable: Any) -> Iterable[Any]:
@@ -136,8 +153,18 @@ def _create(node: Node, decoder: Decoder) -> Stored:
         raise ArchitectureError(f"a variable of {dtype} that is stored as {tensor.dtype}")
     if dtype == "bool":
         check_bytes(tensor.buffer)
-    return Stored(path, keras_path, dtype, tensor)
+    return Stored(path, keras_path, dtype, tensor, _order(node, len(tensor.shape)))
+
+
+def _order(node: Node, rank: int) -> tuple[int, ...] | None:
+    order = node.get("order")
+    if order is None:
+        return None
+    found = integers(order, 0, rank - 1, "an axis")
+    if sorted(found) != list(range(rank)) or found == tuple(range(rank)):
+        raise ArchitectureError("an order that is none of its axes")
+    return found
 
 
 _FIELDS: Final = frozenset({"path", "dtype", "data"})
-BUILDER: Final = Builder(_create, fields=_FIELDS | {"keras_path"}, required=_FIELDS)
+BUILDER: Final = Builder(_create, fields=_FIELDS | {"keras_path", "order"}, required=_FIELDS)

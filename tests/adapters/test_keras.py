@@ -366,7 +366,7 @@ class _Tensor:
 
 
 def _Memory(live: Any) -> Any:  # noqa: N802
-    array = variables.value_of(live.variable)
+    array = np.array(live.variable._value)
     return variables.Stored(live.path, live.path, str(array.dtype), _Tensor(array))  # type: ignore[arg-type]
 
 

@@ -21,6 +21,7 @@ from keras.src.backend.common.stateless_scope import StatelessScope, get_statele
 from keras.src.saving import object_registration
 from keras.src.saving.serialization_lib import ObjectSharingScope, SafeModeScope
 
+from safemodel.adapters.keras import tensors
 from safemodel.adapters.keras.variables import DTYPES, Stored, dtype_of, numpy_dtype
 from safemodel.errors import ArchitectureError, SafemodelError
 
@@ -148,30 +149,12 @@ def is_registered(name: str) -> bool:
 
 def set_value(variable: Any, one: Stored) -> None:
     """Give a variable its value, which has its dtype and shape."""
-    value = _tensor(variable, one.array())
-    if one.order is not None and hasattr(value, "permute"):  # of PyTorch
-        back = sorted(range(len(one.order)), key=one.order.__getitem__)
-        value = value.permute(one.order).contiguous().permute(back)
+    value = tensors.tensor_of(one.array(), dtype_of(variable), one.order)
     if variable._value is not None:
         variable.assign(value)
         return
     variable._initializer = lambda shape, dtype: value
     variable._deferred_initialize()
-
-
-def _tensor(variable: Any, array: Any) -> Any:
-    dtype = dtype_of(variable)
-    if keras.backend.backend() == "torch":
-        import torch
-
-        if not array.flags.writeable:
-            array = array.copy()
-        if dtype == "bfloat16":
-            return torch.from_numpy(array.view("int16")).view(torch.bfloat16)
-        if dtype.startswith("float8"):
-            kinds = {"float8_e4m3fn": torch.float8_e4m3fn, "float8_e5m2": torch.float8_e5m2}
-            return torch.from_numpy(array.view("uint8")).view(kinds[dtype])
-    return keras.ops.convert_to_tensor(array, dtype=dtype)
 
 
 def initialize(variables: list[Any]) -> None:

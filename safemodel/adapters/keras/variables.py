@@ -8,7 +8,7 @@ variable. At load its bytes are copied once, into the backend's memory. Implemen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,6 +86,8 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 
 def encode(live: Any, path: str, encoder: Encoder) -> Node:
     """The node of a live variable."""
+    from safemodel.adapters.keras.tensors import pieces
+
     variable = live.variable
     dtype = dtype_of(variable)
     if dtype not in DTYPES:
@@ -97,7 +99,7 @@ def encode(live: Any, path: str, encoder: Encoder) -> Node:
     order = order_of(variable)
     if order is not None:
         node["order"] = list(order)
-    encoder.store(node, "data", live.path, DTYPES[dtype], shape, lambda: _pieces(variable))
+    encoder.store(node, "data", live.path, DTYPES[dtype], shape, lambda: pieces(variable))
     return node
 
 
@@ -117,24 +119,6 @@ def order_of(variable: Any) -> tuple[int, ...] | None:
     steps = strides()
     order = tuple(sorted(range(len(steps)), key=lambda axis: (-steps[axis], axis)))
     return order if variable._value.permute(order).is_contiguous() else None
-
-
-def _pieces(variable: Any) -> Iterable[Any]:
-    array = value_of(variable)
-    if array.size:
-        yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def value_of(variable: Any) -> Any:
-    """The value of a variable as an array of its own dtype."""
-    import keras
-
-    value = variable._value
-    if keras.backend.backend() == "torch" and "float8" in dtype_of(variable):
-        import torch
-
-        return value.detach().cpu().view(torch.uint8).numpy()
-    return np.asarray(keras.ops.convert_to_numpy(value))
 
 
 def _create(node: Node, decoder: Decoder) -> Stored:

@@ -117,6 +117,7 @@ def main() -> None:
             results[name] = f"{type(error).__name__}: {error}"[:600]
             if os.environ.get("KERAS_FRESH_TRACE"):
                 traceback.print_exc()
+        print(f"{mode} {name}: {results[name] or 'same'}", file=sys.stderr, flush=True)
         keras.backend.clear_session(free_memory=False)
     print("RESULTS " + json.dumps(results))
 

@@ -418,3 +418,51 @@ def test_forgotten_arguments_are_kept() -> None:
     for kind in forgotten.FORGOTTEN:  # nothing of it stays
         assert "remember" not in kind.get_config.__qualname__
         assert kind.get_config.__qualname__ != "_complete.<locals>.get_config"
+
+
+# Odd models
+
+
+def test_a_model_that_was_never_built(path: Path) -> None:
+    model = keras.Sequential([L.Dense(3), L.Dropout(0.2)])
+    model.compile("adam", "mse")
+    sm.save(model, path)
+    again = sm.load(path)
+    assert not again.built
+    again(np.ones((2, 4), "float32"))
+    assert again.count_params() == 15
+
+
+def test_models_in_a_model_lose_what_they_were_compiled_with(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = network()
+    outer = keras.Sequential([keras.Input((3,)), inner])
+    sm.save(outer, path)
+    assert f"compiled with is not kept: {inner.name}" in caplog.text
+    assert not sm.load(path).layers[0].compiled
+
+
+def test_weights_go_from_backend_to_backend_in_one_order(path: Path) -> None:
+    model = network()
+    sm.save(model, path)
+    with sm.open(path) as bundle:
+        assert sorted(name for name in bundle.tensors if "optimizer" not in name)[:6] == [
+            "dense/bias", "dense/kernel", "dense_1/bias", "dense_1/kernel", "dense_2/bias", "dense_2/kernel",
+        ]  # fmt: skip
+        assert np.array_equal(bundle.tensor("dense/kernel").numpy(), values(model)[0])
+
+
+def test_a_large_variable_is_taken_over_and_still_its_own(path: Path) -> None:
+    model = keras.Sequential([keras.Input((256,)), L.Dense(256)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    sm.save(model, path)
+    first, second = sm.load(path), sm.load(path)
+    x, y = np.ones((2, 256), "float32"), np.zeros((2, 256), "float32")
+    before = values(second)
+    first.train_on_batch(x, y)
+    model.train_on_batch(x, y)
+    assert equal(first, model)
+    assert all(map(np.array_equal, before, values(second)))
+    with sm.open(path) as bundle:
+        assert np.array_equal(bundle.tensor("dense/kernel").numpy(), before[0])

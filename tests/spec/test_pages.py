@@ -19,6 +19,7 @@ PAGES = (
     "object-graph.md",
     "sklearn.md",
     "onnx.md",
+    "keras.md",
     "threat-model.md",
     "cli.md",
 )

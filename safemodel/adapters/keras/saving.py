@@ -35,6 +35,9 @@ def graph_of(model: Any, *, architecture: bool, weights: bool) -> tuple[EncodedG
     root: dict[str, Any] = {"class": type(model).__name__, "backend": keras.backend.backend()}
     if architecture:
         root["model"] = config_of(model)
+        inner = _compiled_within(root["model"]["config"])
+        if inner:
+            notices.append(f"what models in it were compiled with is not kept: {', '.join(inner)}")
     if weights:
         found = owners(model)
         _check_variables(model, found)
@@ -42,6 +45,20 @@ def graph_of(model: Any, *, architecture: bool, weights: bool) -> tuple[EncodedG
         if architecture:
             root |= compiled.state_of(model, found, notices)
     return encode(root, handlers=HANDLERS, inlines=INLINES), notices
+
+
+def _compiled_within(value: Any) -> list[str]:
+    """The names of models in a configuration that are compiled themselves."""
+    found: list[str] = []
+    if isinstance(value, dict):
+        if value.get("compile_config") and isinstance(value.get("config"), dict):
+            found.append(str(value["config"].get("name", value["class_name"])))
+        for item in value.values():
+            found += _compiled_within(item)
+    elif isinstance(value, list):
+        for item in value:
+            found += _compiled_within(item)
+    return found
 
 
 def _worth(owner: Owner, architecture: bool) -> bool:

@@ -99,7 +99,7 @@ def test_the_pages_name_sections_that_exist(page: str) -> None:
 
 
 def test_kinds_of_the_adapters_are_in_the_pages() -> None:
-    text = "".join((SPEC / page).read_text() for page in ("object-graph.md", "sklearn.md"))
+    text = "".join((SPEC / page).read_text() for page in ("object-graph.md", "sklearn.md", "keras.md"))
     for path in (SPEC.parent / "safemodel" / "adapters").rglob("*.py"):
         for kind in re.findall(r'"kind": "(?!acme)([a-z_.]+)"', path.read_text()):
             assert f"`{kind}`" in text, f"{path.name}: {kind}"

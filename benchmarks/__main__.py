@@ -20,7 +20,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.cases import GROUPS, Group, prepare
+from benchmarks.cases import GROUPS, prepare
+from benchmarks.groups import Group
 
 HERE = Path(__file__).parent
 

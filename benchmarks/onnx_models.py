@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.groups import Group, Operation
 from benchmarks.measure import in_page_cache
 
-Operation = Callable[[], object]
-
-CASES = (
+_CASES = (
     "read_verified",
     "onnx_session_safemodel",
     "onnx_session_safemodel_optimized",
@@ -18,6 +16,7 @@ CASES = (
     "onnx_session_one_file",
     "onnx_session_bytes",
 )
+GROUPS = (Group("onnx", "Open an ONNX model of 500 MB with ONNX Runtime", _CASES),)
 _SIDE = 1600
 _LAYERS = 49  # of 10 MB
 

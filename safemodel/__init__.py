@@ -17,6 +17,7 @@ __all__ = [
     "load",
     "load_architecture",
     "load_weights",
+    "load_tokenizer",
     "save_checkpoint",
     "load_checkpoint",
     "latest_checkpoint",
@@ -29,6 +30,7 @@ __all__ = [
     "scan",
     "convert",
     "export",
+    "private_folder",
     "guard",
     "pack",
     "unpack",
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from safemodel.adapters.onnx.files import OnnxFile as OnnxFile
     from safemodel.adapters.onnx.session import onnx_session as onnx_session
     from safemodel.adapters.protocol import LoadReport as LoadReport
+    from safemodel.adapters.tokenizer import load_tokenizer as load_tokenizer
     from safemodel.bundle import inspect as inspect
     from safemodel.bundle import open_bundle as open
     from safemodel.bundle import pack as pack
@@ -68,6 +71,7 @@ if TYPE_CHECKING:
     from safemodel.bundle import verify as verify
     from safemodel.convert import convert as convert
     from safemodel.export import export as export
+    from safemodel.export.private import private_folder as private_folder
     from safemodel.report.model import Report as Report
     from safemodel.report.model import Severity as Severity
     from safemodel.scan import scan as scan
@@ -88,6 +92,7 @@ _WHERE = {
     "CheckpointReport": ("safemodel.adapters.checkpoints", "CheckpointReport"),
     "OnnxFile": ("safemodel.adapters.onnx.files", "OnnxFile"),
     "onnx_session": ("safemodel.adapters.onnx.session", "onnx_session"),
+    "load_tokenizer": ("safemodel.adapters.tokenizer", "load_tokenizer"),
     "LoadReport": ("safemodel.adapters.protocol", "LoadReport"),
     "Report": ("safemodel.report.model", "Report"),
     "Severity": ("safemodel.report.model", "Severity"),
@@ -106,6 +111,7 @@ _WHERE = {
     "scan": ("safemodel.scan", ""),
     "convert": ("safemodel.convert", ""),
     "export": ("safemodel.export", ""),
+    "private_folder": ("safemodel.export.private", "private_folder"),
 }
 
 

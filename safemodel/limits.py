@@ -73,6 +73,16 @@ MAX_COPIES: Final = 2
 LOOKS_PER_COPY: Final = 8  # looking at a byte costs an eighth of copying it
 MAX_BROADCAST: Final = 1 * GIB  # a view may address this much more than the bytes it stands on
 
+# Programs of PyTorch modules
+MAX_PROGRAM_VALUES: Final = 500_000  # of one archive: arguments, results, items of lists
+MAX_PROGRAM_NODES: Final = 50_000
+MAX_PROGRAM_STATE: Final = 100_000
+MAX_PROGRAM_GRAPHS: Final = 10_000
+MAX_PROGRAM_CALLS: Final = 16  # graphs that run one another
+MAX_PROGRAM_LISTS: Final = 4  # lists of arguments in one another
+MAX_PROGRAM_TREE: Final = 32  # containers of inputs and outputs in one another
+MAX_PROGRAM_ENTRIES: Final = 100
+
 # ONNX
 MAX_ONNX_GRAPH: Final = 2**31 - 1  # bytes of graph.onnx: protobuf has no longer messages
 MAX_ONNX_FIELDS: Final = 8_000_000

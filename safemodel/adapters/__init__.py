@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from safemodel.adapters.choosing import choose
 from safemodel.errors import (
     ArchitectureError,
     MissingLibraryError,
-    UnsavableError,
     UnsupportedError,
     UsageError,
     locating,
 )
+from safemodel.garbage import fewer_collections
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,29 +54,16 @@ _ADAPTERS: Final[Mapping[str, _Entry]] = {
     "onnx": _Entry("safemodel.adapters.onnx", "onnx", ("numpy", "onnx")),
     "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),
     "torch": _Entry("safemodel.adapters.torch", "torch", ("numpy", "torch")),
+    "transformers": _Entry(
+        "safemodel.adapters.transformers",
+        "transformers",
+        ("numpy", "tokenizers", "torch", "transformers"),
+    ),
     "torch_checkpoint": _Entry("safemodel.adapters.torch.checkpoint", "torch", ("numpy", "torch")),
 }
 
-# The root package of a class says which adapter. Mixed containers go to the first that is met in
-# the order of _PREFERENCE; the adapters for frameworks know NumPy's kinds too.
-_PACKAGES: Final[Mapping[str, str]] = {
-    "numpy": "numpy",
-    "catboost": "sklearn",
-    "category_encoders": "sklearn",
-    "imblearn": "sklearn",
-    "keras": "keras",
-    "lightgbm": "sklearn",
-    "onnx": "onnx",
-    "safemodel.adapters.onnx.files": "onnx",  # a class of ours that names a file
-    "pandas": "sklearn",
-    "scipy": "sklearn",
-    "sklearn": "sklearn",
-    "torch": "torch",
-    "xgboost": "sklearn",
-}
-_PREFERENCE: Final = ("sklearn", "onnx", "keras", "torch", "numpy")
-
-_CONTAINERS: Final = (dict, list, tuple, set, frozenset)
+# Who saves a model with its graph, where that is not who saves it without.
+_WITH_GRAPH: Final[Mapping[str, str]] = {"transformers": "torch"}
 
 
 class _OwnKey:
@@ -88,6 +76,7 @@ class _OwnKey:
 OWN_KEY: Final = _OwnKey()
 
 
+@fewer_collections()
 def save(
     obj: object,
     path: str | os.PathLike[str],
@@ -103,6 +92,9 @@ def save(
     weights: bool = True,
     architecture: bool = True,
     onnx_inputs: object | None = None,
+    tokenizer: object | None = None,
+    example_inputs: object | None = None,
+    dynamic_shapes: object | None = None,
 ) -> str:
     """Save a model or the state of one, signed, and return the bundle digest.
 
@@ -124,6 +116,11 @@ def save(
             variables of a Keras model; or all but these, for `load_weights` (Keras).
         onnx_inputs: inputs of the model, such as rows of its training data: it is stored as ONNX
             too, if both give the same outputs for them. `onnx_session` opens that form.
+        tokenizer: the tokenizer of a model of Transformers; `load_tokenizer` gives it back.
+        example_inputs: the arguments of a module, a tuple, or `(args, kwargs)`: its graph is saved
+            beside its state, and `load` gives a module that needs no class. A dictionary of such
+            tuples by name saves several methods.
+        dynamic_shapes: which sizes of these inputs may differ, as `torch.export` takes it.
 
     Raises:
         UnsavableError: part of the object can't be represented; `place` is its path.
@@ -140,9 +137,18 @@ def save(
     from safemodel.format.manifest import Adapter
 
     checked = metadata_format.make(metadata or {})
-    name = _choose(obj)
+    name = choose(obj)
+    if example_inputs is not None:
+        name = _WITH_GRAPH.get(name, name)
     adapter = import_adapter(name)
-    saved = apart.halves(obj, adapter, architecture=architecture, weights=weights)
+    options = _options(
+        adapter,
+        "SAVE_OPTIONS",
+        tokenizer=tokenizer,
+        example_inputs=example_inputs,
+        dynamic_shapes=dynamic_shapes,
+    )
+    saved = apart.halves(obj, adapter, options, architecture=architecture, weights=weights)
     if onnx_inputs is not None:
         from safemodel.adapters.onnx import both
 
@@ -172,10 +178,11 @@ def save(
         digest=digest,
     )
     for line in saved.notices:
-        _notice(line)
+        notice(line)
     return written
 
 
+@fewer_collections()
 def load(
     source: Source,
     *,
@@ -253,17 +260,17 @@ def load(
                     hint="update safemodel",
                 )
             seen = _own_form(bundle)
-            options = _options(adapter, prefix=prefix, only=only)
+            options = _options(adapter, "LOAD_OPTIONS", prefix=prefix, only=only)
             return adapter.load(
                 seen, into=into, device=device, allow=allow, strict=strict, **options
             )
 
 
-def _options(adapter: AdapterModule, **given: object) -> dict[str, Any]:
-    """The options of a load that were given; not every adapter has them all."""
+def _options(adapter: AdapterModule, known: str, **given: object) -> dict[str, Any]:
+    """The options that were given; `known` names those that the adapter has."""
     options = {name: value for name, value in given.items() if value is not None}
-    for name in sorted(options.keys() - getattr(adapter, "LOAD_OPTIONS", frozenset())):
-        raise UsageError(f"{name}= makes no sense for what the adapter {adapter.NAME} saved")
+    for name in sorted(options.keys() - getattr(adapter, known, frozenset())):
+        raise UsageError(f"{name}= makes no sense for what the adapter {adapter.NAME} saves")
     return options
 
 
@@ -300,7 +307,7 @@ def unfitted(model: object) -> object:
     Raises:
         UsageError: there is no such thing for what its adapter saves.
     """
-    adapter = import_adapter(_choose(model))
+    adapter = import_adapter(choose(model))
     make: Callable[[object], object] | None = getattr(adapter, "unfitted", None)
     if make is None:
         raise UsageError(
@@ -308,59 +315,6 @@ def unfitted(model: object) -> object:
             hint="this is for estimators of scikit-learn and models of Keras",
         )
     return make(model)
-
-
-def _choose(obj: object) -> str:
-    """The adapter for an object: that of its class, or of what its containers hold."""
-    if isinstance(obj, str | os.PathLike) and os.fspath(obj).endswith(".onnx"):
-        # Else a string would be saved as the value that it is, and nobody means that.
-        raise UsageError(
-            "a path was given, and no model",
-            hint=f"to save the model in that file: sm.OnnxFile({os.fspath(obj)!r})",
-        )
-    found: set[str] = set()
-    for leaf in _leaves(obj):
-        adapter = _by_class(type(leaf))
-        if adapter == _PREFERENCE[0]:
-            return adapter
-        if adapter is not None:
-            found.add(adapter)
-        elif leaf is obj and not isinstance(obj, (*_CONTAINERS, *_PLAIN)):
-            kind = type(obj)
-            raise UnsavableError(
-                f"no adapter for {kind.__module__}.{kind.__qualname__}",
-                hint="save its state instead: plain containers, numbers, strings and arrays",
-            )
-    return next((name for name in _PREFERENCE if name in found), "numpy")
-
-
-_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, bytearray, slice, range)
-
-
-def _by_class(kind: type) -> str | None:
-    for base in kind.__mro__:
-        module = base.__module__
-        adapter = _PACKAGES.get(module) or _PACKAGES.get(module.partition(".")[0])
-        if adapter is not None:
-            return adapter
-    return None
-
-
-def _leaves(obj: object) -> Iterator[object]:
-    """The object if it is no container, else what its containers hold; each container once."""
-    seen: set[int] = set()
-    stack = [obj]
-    while stack:
-        item = stack.pop()
-        if not isinstance(item, _CONTAINERS) or _by_class(type(item)) is not None:
-            yield item
-        elif id(item) not in seen:
-            seen.add(id(item))
-            if isinstance(item, dict):
-                stack.extend(item.keys())
-                stack.extend(item.values())
-            else:
-                stack.extend(item)
 
 
 def signing_with(
@@ -379,14 +333,14 @@ def signing_with(
         return signing_keys(signer)
     from safemodel.trust.store import own_signer
 
-    own = own_signer(notice=_notice)
+    own = own_signer(notice=notice)
     if own is None:
-        _notice("saved unsigned: there is no folder for your key (set SAFEMODEL_CONFIG to one)")
+        notice("saved unsigned: there is no folder for your key (set SAFEMODEL_CONFIG to one)")
         return ()
     return (own,)
 
 
-def _notice(line: str) -> None:
+def notice(line: str) -> None:
     import logging
 
     logging.getLogger("safemodel").warning("safemodel: %s", line)

@@ -6,6 +6,7 @@ docs/sklearn.md, "Architecture and weights apart", and docs/keras.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from safemodel import adapters
@@ -52,7 +53,14 @@ def load_weights(source: Source, *, into: object, **options: Any) -> LoadReport:
     return report
 
 
-def halves(obj: object, adapter: AdapterModule, *, architecture: bool, weights: bool) -> Saved:
+def halves(
+    obj: object,
+    adapter: AdapterModule,
+    options: Mapping[str, Any],
+    *,
+    architecture: bool,
+    weights: bool,
+) -> Saved:
     """What an adapter makes of an object, or of one half of it.
 
     Raises:
@@ -64,9 +72,9 @@ def halves(obj: object, adapter: AdapterModule, *, architecture: bool, weights: 
     save: Any = adapter.save
     saved: Saved
     if "architecture" in getattr(adapter, "SAVE_OPTIONS", ()):
-        saved = save(obj, architecture=architecture, weights=weights)
+        saved = save(obj, **options, architecture=architecture, weights=weights)
     elif not architecture:
         raise UsageError(f"what the adapter {adapter.NAME} saves has no weights by themselves")
     else:
-        saved = save(obj if weights else adapters.unfitted(obj))
+        saved = save(obj if weights else adapters.unfitted(obj), **options)
     return saved

@@ -89,7 +89,7 @@ class ArrayMemory:
 
     def logical(self) -> Iterator[memoryview]:
         """The bytes in the order of indices."""
-        return self._flat(self.array.reshape(-1))
+        return self._flat(np.ascontiguousarray(self.array).reshape(-1))
 
     def _flat(self, flat: Array) -> Iterator[memoryview]:
         if flat.nbytes == 0:

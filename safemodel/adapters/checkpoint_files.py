@@ -16,7 +16,7 @@ from typing import Final
 
 from safemodel import limits
 from safemodel.bundle import inspect
-from safemodel.bundle.output import is_abandoned, partial_name
+from safemodel.bundle.output import is_abandoned, partial_name, shown_name
 from safemodel.errors import MissingFileError, SafemodelError, SourceError, UsageError
 
 ADAPTER: Final = "torch_checkpoint"
@@ -140,7 +140,7 @@ def sweep(folder: Path, name: str | None = None) -> None:
             match = _PARTIAL.fullmatch(entry.name)
             if match is None or entry.is_symlink():
                 continue
-            ours = match[1] == name if name is not None else step_of(match[1]) is not None
+            ours = step_of(match[1]) is not None if name is None else match[1] == shown_name(name)
             if ours and is_abandoned(entry.path):
                 if entry.is_dir():
                     shutil.rmtree(entry.path, ignore_errors=True)

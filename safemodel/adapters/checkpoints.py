@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from safemodel import adapters
-from safemodel.adapters import OWN_KEY, checkpoint_files
+from safemodel.adapters import OWN_KEY, checkpoint_files, checkpoint_writer
+from safemodel.adapters.checkpoint_writer import SavedCheckpoint as SavedCheckpoint
 from safemodel.errors import (
     ArchitectureError,
     MissingFileError,
@@ -22,6 +24,7 @@ from safemodel.errors import (
     UsageError,
     locating,
 )
+from safemodel.garbage import fewer_collections
 
 if TYPE_CHECKING:
     from safemodel.adapters import _OwnKey
@@ -37,21 +40,15 @@ Part = object
 
 
 @dataclass(frozen=True, slots=True)
-class SavedCheckpoint:
-    """A checkpoint that was saved: `path` is its file, `digest` its bundle digest."""
-
-    path: Path
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class CheckpointReport:
     """What was loaded, and what became of each part of it.
 
     `step` and `extra` are what was given to `save_checkpoint`; `path` and `digest` say which
     checkpoint it was. `reports` has a LoadReport for each object, by part (`model`, `model.gen`).
     `absent`: parts that you gave and the checkpoint does not have. `left`: parts of the checkpoint
-    that were not restored, since nobody asked for them, or since this machine can't have them.
+    that were not restored: nobody asked for them, or this machine can't have them, or another
+    number of ranks saved them. `differing`: what the ranks that saved it had different values of,
+    so that those of the first were taken.
     """
 
     path: Path
@@ -61,6 +58,7 @@ class CheckpointReport:
     reports: Mapping[str, LoadReport] = field(default_factory=lambda: MappingProxyType({}))
     absent: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -71,12 +69,17 @@ class CheckpointReport:
         at = "" if self.step is None else f" at step {self.step}"
         lines = [f"checkpoint {self.path}{at}"]
         lines += [f"{name}: {report}" for name, report in self.reports.items()]
-        for what, names in (("not in it", self.absent), ("not restored", self.left)):
+        for what, names in (
+            ("not in it", self.absent),
+            ("not restored", self.left),
+            ("different at several ranks", self.differing),
+        ):
             if names:
                 lines.append(f"{what}: {', '.join(names)}")
         return "\n".join(lines)
 
 
+@fewer_collections()
 def save_checkpoint(
     path: str | os.PathLike[str],
     *,
@@ -89,11 +92,18 @@ def save_checkpoint(
     rng: bool = True,
     extra: object = None,
     keep: int | None = None,
+    asynchronous: bool = False,
+    sharded: bool = False,
     metadata: Mapping[str, object] | Metadata | None = None,
     signer: SigningKey | Sequence[SigningKey] | _OwnKey | None = OWN_KEY,
     digest: str = "blake3",
 ) -> SavedCheckpoint:
     """Save everything that training needs to go on, in one step: wholly or not at all.
+
+    Returns the path of the checkpoint and its bundle digest. With `asynchronous` it returns when
+    all state is copied, and a thread writes the copy: `wait()` of the result waits for it. There is
+    one such save at a time; the next call waits for it too, and raises what went wrong with it.
+    Calls of several threads wait for each other.
 
     Args:
         path: the file, which takes the place of one that is there; with `keep`, a folder of them.
@@ -104,6 +114,10 @@ def save_checkpoint(
         rng: save the global random states of Python, NumPy and PyTorch, too.
         extra: whatever else you need: plain values, containers, arrays and tensors.
         keep: how many checkpoints to keep in the folder; older ones are deleted after the save.
+        asynchronous: write in a thread. Takes as much memory as the state, and keeps it for the
+            next save.
+        sharded: all ranks of `torch.distributed` save one checkpoint together, a folder. All of
+            them call this, with the same arguments and a path that all can write to.
         metadata, signer, digest: as of `save`.
 
     Raises:
@@ -114,17 +128,36 @@ def save_checkpoint(
     """
     from safemodel.format import metadata as metadata_format
 
-    target = Path(os.fspath(path))
-    _check_keep(keep, step)
-    saving: Any = adapters.import_adapter(checkpoint_files.ADAPTER)
-    arguments = _arguments(model, optimizer, scheduler, scaler)
-    checked = metadata_format.make(metadata or {})
-    saved = saving.save(arguments, generators=generators, step=step, rng=rng, extra=extra)
-    if keep is not None:
-        target = checkpoint_files.place(target, step or 0, checkpoint_files.ENDING)
-    signers = adapters.signing_with(signer)
-    contents = _contents(saving, saved, checked)
-    return _write(target, contents, signers, digest, keep)
+    with checkpoint_writer.calls:
+        checkpoint_writer.settle()
+        target = Path(os.fspath(path))
+        _check_keep(keep, step)
+        saving: Any = adapters.import_adapter(checkpoint_files.ADAPTER)
+        arguments = _arguments(model, optimizer, scheduler, scaler)
+        checked = metadata_format.make(metadata or {})
+        make = partial(
+            saving.save, arguments, generators=generators, step=step, rng=rng, extra=extra
+        )
+        contents = partial(_contents, saving, checked)
+        signers = partial(adapters.signing_with, signer)
+        snapshot = saving.SNAPSHOT if asynchronous else None
+        if sharded:
+            make = partial(make, sharded=True)
+            request = saving.Request(
+                target, step or 0, keep, make, contents, signers, digest, snapshot
+            )
+            together: SavedCheckpoint = saving.save_together(request)
+            return together
+        made = contents(make())
+        if keep is not None:
+            target = checkpoint_files.place(target, step or 0, checkpoint_files.ENDING)
+        if snapshot is None:
+            work = partial(_write, target, made, signers(), digest, keep)
+            return checkpoint_writer.write(target, work)
+        made = replace(made, tensors=snapshot.copy(made.tensors))
+        return checkpoint_writer.write_later(
+            target, partial(_write, target, made, signers(), digest, keep)
+        )
 
 
 def _arguments(
@@ -142,7 +175,7 @@ def _check_keep(keep: int | None, step: int | None) -> None:
         raise UsageError("keep= needs step=, which names the checkpoints in the folder")
 
 
-def _contents(saving: Any, saved: Any, metadata: Metadata) -> Contents:
+def _contents(saving: Any, metadata: Metadata, saved: Any) -> Contents:
     from safemodel.bundle.contents import Contents
     from safemodel.format.manifest import Adapter
 
@@ -163,16 +196,17 @@ def _write(
     signers: Sequence[SigningKey],
     digest: str,
     keep: int | None,
-) -> SavedCheckpoint:
+) -> str:
     from safemodel.bundle.write import write
 
     checkpoint_files.sweep(target.parent, None if keep else target.name)
     written = write(target, contents, signers=signers, digest=digest)
     if keep is not None:
         checkpoint_files.prune(target.parent, keep, target)
-    return SavedCheckpoint(target, written)
+    return written
 
 
+@fewer_collections()
 def load_checkpoint(
     path: str | os.PathLike[str],
     *,
@@ -213,6 +247,7 @@ def load_checkpoint(
     """
     from safemodel.bundle import open_bundle
 
+    checkpoint_writer.settle()
     given = Path(os.fspath(path))
     found = _find(given)
     with open_bundle(found, trust=trust, name=name, version=version, digest=digest) as bundle:
@@ -235,6 +270,7 @@ def load_checkpoint(
             MappingProxyType(dict(restored.reports)),
             restored.absent,
             restored.left,
+            restored.differing,
         )
 
 

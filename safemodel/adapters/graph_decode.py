@@ -99,7 +99,7 @@ class Decoder:
         self._tensors: dict[str, Tensor] = {}
         self._claimed: set[str] = set()
         stored = sum(tensor.nbytes for tensor in source.tensors.values())
-        self._budget = (limits.FREE_COPIES + limits.MAX_COPIES * stored) * limits.LOOKS_PER_COPY
+        self.budget = (limits.FREE_COPIES + limits.MAX_COPIES * stored) * limits.LOOKS_PER_COPY
 
     @property
     def nodes(self) -> list[Node]:
@@ -221,8 +221,8 @@ class Decoder:
 
     def look(self, nbytes: int) -> None:
         """Account for a look at so many bytes of a view, so that many views can't take forever."""
-        self._budget -= nbytes
-        if self._budget < 0:
+        self.budget -= nbytes
+        if self.budget < 0:
             raise ArchitectureError(
                 "copies of far more bytes than the bundle has, "
                 "or views that overlap far more than arrays of a model do"

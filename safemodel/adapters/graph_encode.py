@@ -45,17 +45,20 @@ def encode(
     inlines: Mapping[type, Inline],
     fallback: Handler | None = None,
     name: str = "value",
+    context: Mapping[str, object] | None = None,
 ) -> EncodedGraph:
     """Encode an object and everything it refers to.
 
     `handlers` and `inlines` are by exact type: `plain.HANDLERS` and `plain.INLINES`, and what the
     adapter adds to them. `fallback` is asked for objects that no table names; it may raise
-    UnsavableError itself. `name` names the tensor of a root that is an array.
+    UnsavableError itself. `name` names the tensor of a root that is an array. `context` is what
+    handlers find in `encoder.scratch`.
 
     Raises:
         UnsavableError: part of the object can't be represented; `place` is its path.
     """
     encoder = Encoder(handlers, inlines, fallback, name)
+    encoder.scratch.update(context or {})
     return encoder.run(root)
 
 
@@ -205,6 +208,8 @@ def refusal(obj: object, path: str) -> UnsavableError:
     hint = "save its state instead: plain containers, numbers, strings and arrays"
     if isinstance(obj, tuple) and hasattr(kind, "_fields"):
         hint = "named tuples carry a class: save value._asdict() or tuple(value)"
+    elif hasattr(kind, "state_dict"):
+        hint = "objects like this are code: save their state_dict instead"
     elif callable(obj) and not isinstance(obj, type):
         hint = "functions are code, and an archive holds none: leave it out"
     elif plain := [base for base in (int, float, complex, str, bytes) if isinstance(obj, base)]:

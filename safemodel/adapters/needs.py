@@ -1,7 +1,8 @@
 """What of an architecture only its caller can allow: read from the JSON, for people to see.
 
 Knows no framework and builds nothing; the architecture may be anything. What is listed here is the
-code that a load would need. Implements spec/sklearn.md, "Own classes".
+code that a load would need. Implements spec/sklearn.md, "Own classes", and
+spec/torch-graph.md, "Program".
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # Kinds of nodes that stand for code from outside our tables, and the field that names it.
 _FIELDS: Final = {"sklearn.own": "class", "sklearn.own_function": "name"}
+# Where a program of PyTorch finds its operators; those of other names are the caller's own.
+_OPERATORS: Final = ("aten::", "control::", "math::", "operator::", "sym::")
 _MAX_NAME: Final = 500
 _NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
@@ -32,6 +35,11 @@ def needs_of(architecture: JsonValue) -> list[str]:
     custom = architecture.get("custom")
     if isinstance(custom, list):  # of the adapter onnx
         return [f"onnx-domain:{domain}" for domain in custom if isinstance(domain, str)]
+    program = architecture.get("program")
+    operators = program.get("operators") if isinstance(program, dict) else None
+    if isinstance(operators, list):  # of the adapter torch
+        texts = [name for name in operators if isinstance(name, str)]
+        return [f"torch-op:{name}" for name in texts if not name.startswith(_OPERATORS)]
     graph = architecture.get("graph")
     nodes = graph.get("nodes") if isinstance(graph, dict) else None
     return needs_of_nodes(nodes) if isinstance(nodes, list) else []

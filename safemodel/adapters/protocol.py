@@ -87,8 +87,10 @@ class AdapterModule(Protocol):
     VERSION: int
     FRAMEWORK: str
 
-    def save(self, obj: object) -> Saved:
+    def save(self, obj: object, **options: Any) -> Saved:
         """Turn an object into tensors and JSON.
+
+        `options` are those that the adapter names in `SAVE_OPTIONS`, if it has any.
 
         Raises:
             UnsavableError: part of it can't be represented; `place` is its path.

@@ -9,14 +9,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from safemodel.adapters import plain
+from safemodel.adapters.graph_encode import Encoder, Node, join
 from safemodel.adapters.memory import Memory, Part
-from safemodel.errors import ArchitectureError
+from safemodel.errors import ArchitectureError, UnsavableError
 from safemodel.format import weights
 
 if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
+
+VERSION: Final = 1  # of the adapter for PyTorch
+FRAMEWORK: Final = "torch"
 
 # name -> (type of the stored items, shape of the items that make one element)
 STORED: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
@@ -86,7 +91,7 @@ def check_device(value: JsonValue) -> str:
 
 def part(
     name: str,
-    node: dict[str, JsonValue],
+    node: Node,
     *,
     path: str,
     address: int,
@@ -114,3 +119,16 @@ def part(
         memory=memory,
         logical=True,
     )
+
+
+def encode_ordered_dict(obj: Any, path: str, encoder: Encoder) -> Node:
+    """An OrderedDict, with the versions that a state dict keeps beside its entries."""
+    attributes = vars(obj)
+    if attributes.keys() - {"_metadata"}:
+        raise UnsavableError(
+            "an OrderedDict with attributes of its own", place=path or None, hint="save dict(value)"
+        )
+    node: Node = {"kind": "OrderedDict", "items": plain.encode_pairs(obj, path, encoder)}
+    if attributes:
+        node["metadata"] = encoder.value(obj._metadata, join(path, "_metadata"))
+    return node

@@ -43,14 +43,17 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The content of a bundle, before it has an encoding, digests or signatures."""
+    """The content of a bundle, before it has an encoding, digests or signatures.
+
+    `metadata` may be a function, which is called once all tensors are written.
+    """
 
     framework: str | None = None
     adapter: Adapter | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
     architecture: JsonValue = None
     training_state: JsonValue = None
-    metadata: Metadata = field(default_factory=Metadata)
+    metadata: Metadata | Callable[[], Metadata] = field(default_factory=Metadata)
     tensors: tuple[TensorData, ...] = ()
     members: Mapping[str, Payload] = field(default_factory=dict)
     extra: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -33,6 +33,7 @@ from safemodel.format.weights import is_weights_name
 MANIFEST: Final = MANIFEST_NAME
 SIGNATURES: Final = f"{SIGNATURES_FOLDER}/"
 
+_ARCHIVE: Final = ".safemodel"
 _TAIL = 1 << 20  # holds directory, signatures and manifest of all but huge bundles
 
 
@@ -202,10 +203,13 @@ class FolderMembers:
             return
         if any(map(is_weights_name, names)):
             raise MissingMemberError("has no manifest.json", path=self.path)
+        archives = [name for name in names if name.endswith(_ARCHIVE)]
         raise NotABundleError(
             "is a folder without manifest.json, not a bundle",
             path=self.path,
-            hint="plain folders are signed and verified with a detached signature: "
+            hint=f"there are archives in it; name one of them: {max(archives)!r:.200}"
+            if archives
+            else "plain folders are signed and verified with a detached signature: "
             "`safemodel sign FOLDER --signature FILE`",
         )
 

@@ -100,7 +100,7 @@ def new_folder(path: str) -> Iterator[str]:
         temporary = _temporary_name(target)
         os.mkdir(temporary)
     try:
-        with failing(path):
+        with failing(path), _locked_folder(temporary):
             yield temporary
             for folder, _, _ in os.walk(temporary):
                 sync_folder(folder)
@@ -109,6 +109,19 @@ def new_folder(path: str) -> Iterator[str]:
     except BaseException:
         _remove_folder(temporary)
         raise
+
+
+@contextmanager
+def _locked_folder(path: str) -> Iterator[None]:
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def create_file(folder: str, name: str) -> int:

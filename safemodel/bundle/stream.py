@@ -93,7 +93,7 @@ def write_member(
         if pool is None:
             results.append(_digest_block(block, algorithm))
         else:
-            pending.append(pool.submit(_digest_block, block, algorithm))
+            pending.append(_submitted(pool, block, algorithm))
             if len(pending) > 2 * threads():
                 results.append(pending.popleft().result())
         write_at(descriptor, [piece for chunk in block for piece in chunk], offset + position)
@@ -105,6 +105,19 @@ def write_member(
         value = crc32_combine(value, done.crc, done.length)
     digests = b"".join(done.digests for done in results)
     return FileEntry(member.size, value, member.media_type, digests)
+
+
+def _submitted(pool: Executor, block: Block, algorithm: str) -> Future[_Done]:
+    try:
+        return pool.submit(_digest_block, block, algorithm)
+    except RuntimeError:
+        # The interpreter is ending, and starts no more threads: this one, which it waits for,
+        # computes the rest.
+        from concurrent.futures import Future
+
+        done: Future[_Done] = Future()
+        done.set_result(_digest_block(block, algorithm))
+        return done
 
 
 def _check_length(member: Streamed, length: int, *, final: bool) -> None:

@@ -6,7 +6,7 @@ file or to a device, takes them in pieces and never holds them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -30,10 +30,6 @@ class Unread:
     def buffer(self) -> memoryview:
         """All bytes, verified, in private memory."""
         return self._bundle.tensor(self.name).buffer
-
-    def pieces(self, buffer: memoryview) -> Iterator[memoryview]:
-        """The bytes in order, verified, each piece at the start of `buffer`."""
-        return self._bundle.pieces(self.name, buffer)
 
 
 class UnreadTensors:

@@ -218,28 +218,29 @@ class VerifiedBundle:
         buffer = self._bytes(member, info, start * row, stop * row, into)
         return Tensor(name, info.dtype, (stop - start, *info.shape[1:]), buffer)
 
-    def pieces(self, name: str, buffer: memoryview) -> Iterator[memoryview]:
-        """The bytes of a tensor in order, verified, in pieces as large as `buffer` allows.
+    def pieces(self, name: str, buffer: Callable[[], memoryview]) -> Iterator[memoryview]:
+        """The bytes of a tensor in order, verified, in pieces as large as the buffers allow.
 
-        Each piece lies at the start of `buffer`, or in the memory of `load_weights` or the map if
-        the tensor is there already; it is good until the next one is asked for. Pieces end where
-        chunks do, so that no chunk is verified twice.
+        Each piece lies at the start of what `buffer()` gave for it, or in the memory of
+        `load_weights` or the map if the tensor is there already. Pieces end where chunks do, so
+        that no chunk is verified twice.
 
         Raises:
             MissingMemberError: there is no tensor of this name.
-            UsageError: `buffer` is shorter than a chunk.
+            UsageError: a buffer is shorter than a chunk.
             DigestMismatchError: a chunk differs from its digest.
         """
         member, info = self._find(name)
         chunk = self.manifest.chunk_size
-        if len(buffer) < chunk:
-            raise UsageError(f"a buffer of {len(buffer)} bytes for chunks of {chunk}")
-        step = len(buffer) // chunk * chunk
         base = self.headers[member].data_start + info.begin
         start = 0
         while start < info.nbytes:
+            given = buffer()
+            if len(given) < chunk:
+                raise UsageError(f"a buffer of {len(given)} bytes for chunks of {chunk}")
+            step = len(given) // chunk * chunk
             stop = min(info.nbytes, ((base + start) // step + 1) * step - base)
-            yield self._bytes(member, info, start, stop, buffer)
+            yield self._bytes(member, info, start, stop, given)
             start = stop
 
     def _find(self, name: str) -> tuple[str, TensorInfo]:

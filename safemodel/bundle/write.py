@@ -32,7 +32,7 @@ from safemodel.format import container
 from safemodel.format.digests import ALGORITHMS, chunk_size, crc32
 from safemodel.format.manifest import FileEntry, Manifest, encode
 from safemodel.format.names import check_payload_name
-from safemodel.format.weights import MEDIA_TYPE, shard_names, split_shards
+from safemodel.format.weights import MEDIA_TYPE, TensorSpec, shard_names, split_shards
 from safemodel.format.weights import layout as weights_layout
 from safemodel.trust.keys import SigningKey, signing_keys
 from safemodel.trust.signatures import check_note, sign_manifest, sign_oms
@@ -162,9 +162,7 @@ def _members(contents: Contents) -> tuple[Streamed, ...]:
     shards = split_shards(tensor.spec for tensor in contents.tensors)
     members: dict[str, Streamed] = {}
     for name, shard in zip(shard_names(len(shards)), shards, strict=True):
-        header, placed = weights_layout(shard)
-        tensors = tuple(data[info.name] for info in placed.tensors)
-        members[name] = _Weights(name, header, placed.member_size, tensors)
+        members[name] = _weights(name, [data[spec.name] for spec in shard])
     for name, payload in contents.members.items():
         check_payload_name(name)
         if name in members or name.startswith("weights"):
@@ -174,7 +172,15 @@ def _members(contents: Contents) -> tuple[Streamed, ...]:
     return tuple(members[name] for name in order if name != MANIFEST)
 
 
+def _weights(name: str, given: Sequence[TensorData]) -> _Weights:
+    data = {tensor.spec.name: tensor for tensor in given}
+    header, placed = weights_layout([tensor.spec for tensor in given])
+    tensors = tuple(data[info.name] for info in placed.tensors)
+    return _Weights(name, header, placed.member_size, tensors)
+
+
 def _manifest(contents: Contents, files: Mapping[str, FileEntry], digest: str) -> bytes:
+    metadata = contents.metadata
     return encode(
         Manifest(
             framework=contents.framework,
@@ -182,7 +188,7 @@ def _manifest(contents: Contents, files: Mapping[str, FileEntry], digest: str) -
             libraries=contents.libraries,
             architecture=contents.architecture,
             training_state=contents.training_state,
-            metadata=contents.metadata,
+            metadata=metadata() if callable(metadata) else metadata,
             files=files,
             algorithm=digest,
             extra=contents.extra,
@@ -263,6 +269,13 @@ def _write_folder(
     signing: Signing,
 ) -> str:
     chunk = chunk_size(member.size for member in members)
+    files = _write_members(folder, members, digest, chunk)
+    return _finish_folder(folder, contents, files, digest, signing)
+
+
+def _write_members(
+    folder: str, members: Sequence[Streamed], digest: str, chunk: int
+) -> dict[str, FileEntry]:
     files: dict[str, FileEntry] = {}
     with executor(sum(member.size for member in members)) as pool:
         for member in members:
@@ -274,6 +287,57 @@ def _write_folder(
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+    return files
+
+
+def weights_size(specs: Iterable[TensorSpec]) -> int:
+    """The length of a weights member with these tensors."""
+    return weights_layout(specs)[1].member_size
+
+
+def write_shard(
+    folder: str, name: str, tensors: Sequence[TensorData], *, digest: str, chunk: int
+) -> FileEntry:
+    """Write one weights member into a folder that `finish_shards` makes a bundle.
+
+    `chunk` is the chunk size of the whole bundle. Several processes may do this at once.
+
+    Raises:
+        SourceError: the disk refuses.
+        FormatError: the tensors can't be a member.
+    """
+    with failing(folder):
+        member = _weights(name, tensors)
+        return _write_members(folder, (member,), digest, chunk)[name]
+
+
+def finish_shards(
+    folder: str,
+    contents: Contents,
+    files: Mapping[str, FileEntry],
+    *,
+    signers: Sequence[SigningKey] = (),
+    digest: str = "blake3",
+) -> str:
+    """Write manifest and signatures for the shards in a folder, and return the bundle digest.
+
+    Raises:
+        SourceError: the disk refuses.
+        FormatError: they can't be a bundle.
+    """
+    signing = Signing(signers)
+    signing.check()
+    return _finish_folder(folder, contents, files, digest, signing)
+
+
+def _finish_folder(
+    folder: str,
+    contents: Contents,
+    files: Mapping[str, FileEntry],
+    digest: str,
+    signing: Signing,
+) -> str:
+    chunk = chunk_size(entry.size for entry in files.values())
     manifest = _manifest(contents, files, digest)
 
     def digests() -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""`safemodel convert`: a pickle, joblib, NumPy or skops file into an archive; nothing is unpickled.
+"""`safemodel convert`: a legacy file into an archive; nothing is unpickled.
 
 Implements spec/cli.md, "Converting".
 """
@@ -25,6 +25,8 @@ EXAMPLES = """\
   safemodel convert model.joblib fraud.safemodel --name acme/fraud --version 3.1
   safemodel convert old.pkl new.safemodel --allow acme.features.Ratio
   safemodel convert arrays.npz arrays.safemodel --unsigned
+  safemodel convert checkpoint.pt
+  safemodel convert ./bert-base bert.safemodel          a folder with config.json and safetensors
 """
 
 SUFFIX = ".safemodel"
@@ -32,7 +34,11 @@ SUFFIX = ".safemodel"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("path", metavar="SOURCE", help="a pickle, joblib, .npy, .npz or skops file")
+    parser.add_argument(
+        "path",
+        metavar="SOURCE",
+        help="a pickle, joblib, NumPy, skops or PyTorch file; or a folder of Hugging Face",
+    )
     parser.add_argument(
         "target", metavar="TARGET", nargs="?", help="the archive (default: SOURCE.safemodel)"
     )
@@ -94,6 +100,12 @@ def run(options: argparse.Namespace, out: Output) -> int:
     if found.needs:
         listed = ", ".join(f'"{name}"' for name in found.needs)
         out.note(f"who loads it needs that code, and has to write: sm.load(..., allow=[{listed}])")
+    if found.owner is not None:
+        kind, name = found.owner
+        out.note(
+            f"holds the state of a {name}: sm.load(..., into={kind.upper()}) puts it into yours, "
+            "into=dict gives it bare"
+        )
     signed = _signed(signers)
     facts = [
         f"converted from {'/'.join(found.report.formats)}",

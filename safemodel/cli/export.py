@@ -57,6 +57,8 @@ def run(options: argparse.Namespace, out: Output) -> int:
         digest=options.digest,
         overwrite=options.force,
     )
+    for what in found.left_out:
+        out.note(f"{what} are left out: a file of this format can't restore them")
     facts = [
         f"exported to {options.to}",
         count_text(found.tensors, "tensor"),

@@ -13,6 +13,7 @@ from safemodel.cli.arrays import arrays_of, real_names
 from safemodel.cli.inspect import View
 from safemodel.cli.output import Output, count_text, escape, size_text
 from safemodel.cli.signers import name_of, names_of, time_text
+from safemodel.format.canonical_json import JsonValue
 from safemodel.format.manifest import Manifest
 from safemodel.format.metadata import Reference
 from safemodel.format.weights import TensorInfo
@@ -71,6 +72,7 @@ def facts(view: View) -> Iterator[Row]:
         ("framework", _framework(view)),
         ("libraries", ", ".join(f"{name} {v}" for name, v in manifest.libraries.items())),
         ("onnx", _onnx(manifest)),
+        ("program", _program(manifest.architecture)),
         ("requires", ", ".join(manifest.requires)),
         ("needs", _needs(needs_of(manifest.architecture))),
         ("more", ", ".join([*metadata.extra, *manifest.extra])),
@@ -79,7 +81,7 @@ def facts(view: View) -> Iterator[Row]:
         if value:
             yield label, _clip(escape(value), _MAX_FACT)
     if manifest.training_state is not None:
-        yield "training", "has a training state"
+        yield "training", _clip(escape(_training(manifest.training_state)), _MAX_FACT)
     yield "encoding", f"{view.encoding}, {size_text(view.size)}"
     yield "digest", view.digest
     yield from _signatures(view)
@@ -93,6 +95,30 @@ def _onnx(manifest: Manifest) -> str:
         return ""
     versions = (f"{domain} {version}" for domain, version in opsets.items())
     return ", ".join((*versions, f"IR {said.get('ir_version')}"))
+
+
+def _program(architecture: JsonValue) -> str:
+    """Of a module that is stored with its graph: its methods, and how many operators they use."""
+    program = architecture.get("program") if isinstance(architecture, dict) else None
+    entries = program.get("entries") if isinstance(program, dict) else None
+    operators = program.get("operators") if isinstance(program, dict) else None
+    if not isinstance(entries, dict) or not isinstance(operators, list):
+        return ""
+    methods = (
+        f"{name} ({' and '.join(modes)})" if isinstance(modes, dict) else name
+        for name, modes in entries.items()
+    )
+    return f"{', '.join(methods)}; {count_text(len(operators), 'operator')}"
+
+
+def _training(state: JsonValue) -> str:
+    """Of a checkpoint: at which step, and of what."""
+    parts = state.get("parts") if isinstance(state, dict) else None
+    if not isinstance(state, dict) or not isinstance(parts, dict):
+        return "has a training state"
+    step = state.get("step")
+    at = f" at step {step}" if isinstance(step, int) else ""
+    return f"a checkpoint{at}: {', '.join(parts)}"
 
 
 def _needs(names: Sequence[str]) -> str:

@@ -47,10 +47,11 @@ def convert(
     overwrite: bool = True,
     max_seconds: float | None = None,
 ) -> str:
-    """Turn a pickle, joblib, .npy, .npz or skops file into a bundle; return the bundle digest.
+    """Turn a pickle, joblib, NumPy, skops or PyTorch file into a bundle; return its digest.
 
     Args:
-        source: the file. It is scanned first, and nothing of it is run or unpickled.
+        source: the file, or a folder as Hugging Face lays it out: its `config.json`, sharded
+            safetensors and tokenizer. It is scanned first, and nothing of it is run or unpickled.
         target: where to put the bundle, as for `save`.
         metadata: what the model says of itself. Where it comes from is added to it as lineage.
         signer: a key or several; None leaves the bundle unsigned. Without it your own key signs.

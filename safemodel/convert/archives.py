@@ -1,9 +1,10 @@
-"""The members of a ZIP archive, whole and checked: of .npz and skops files."""
+"""The members of a ZIP archive, whole and checked: of .npz, skops and PyTorch files."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from safemodel.convert.sources import streamed
 from safemodel.errors import DamagedError, UnreadableError, locating
 from safemodel.legacy.compressed import Inflated
 from safemodel.legacy.content import View
@@ -15,23 +16,50 @@ _STORED: Final = 0
 _DEFLATED: Final = 8
 
 
+class Archive:
+    """The members of an archive that all readers understand alike.
+
+    Attributes:
+        members: by name, in the order of the directory.
+    """
+
+    def __init__(self, data: memoryview, limits: Limits) -> None:
+        """Parse it.
+
+        Raises:
+            LegacyError: damaged, or contradictory.
+        """
+        self._data = data
+        self._budget = Budget(limits, len(data))
+        facts = parse_zip(data, self._budget.check_time)
+        if facts.problems:
+            raise facts.problems[0]
+        self.members: dict[str, ZipMember] = {}
+        for member in facts.members:
+            if not member.listed or member.name in self.members:
+                raise DamagedError("an archive that readers take in several ways")
+            self.members[member.name] = member
+
+    def content(self, name: str) -> memoryview:
+        """The bytes of a member: a range of the file, or in memory if they are compressed.
+
+        Raises:
+            LegacyError: not there, damaged, or compressed in a way that NumPy and skops do not use.
+        """
+        with locating(place=name):
+            if name not in self.members:
+                raise DamagedError("is not in the archive")
+            return _content(self._data, self.members[name], self._budget)
+
+
 def members_of(data: memoryview, limits: Limits) -> dict[str, memoryview]:
     """The bytes of every member, by name, in the order of the directory; in memory if compressed.
 
     Raises:
         LegacyError: damaged, contradictory, or in a way that NumPy and skops do not write.
     """
-    budget = Budget(limits, len(data))
-    facts = parse_zip(data, budget.check_time)
-    if facts.problems:
-        raise facts.problems[0]
-    found: dict[str, memoryview] = {}
-    for member in facts.members:
-        if not member.listed or member.name in found:
-            raise DamagedError("an archive that readers take in several ways")
-        with locating(place=member.name):
-            found[member.name] = _content(data, member, budget)
-    return found
+    archive = Archive(data, limits)
+    return {name: archive.content(name) for name in archive.members}
 
 
 def _content(data: memoryview, member: ZipMember, budget: Budget) -> memoryview:
@@ -46,8 +74,15 @@ def _content(data: memoryview, member: ZipMember, budget: Budget) -> memoryview:
             if len(inflated) > member.size:
                 raise DamagedError("has more bytes than are declared")
         raw = memoryview(inflated)
-    from isal import isal_zlib
-
-    if len(raw) != member.size or isal_zlib.crc32(raw, 0) != member.crc32:
+    if len(raw) != member.size or _crc32(raw) != member.crc32:
         raise DamagedError("has another size or CRC-32 than is declared")
     return raw
+
+
+def _crc32(data: memoryview) -> int:
+    from isal import isal_zlib
+
+    value = 0
+    for piece in streamed(data):
+        value = isal_zlib.crc32(piece, value)
+    return value

@@ -133,7 +133,12 @@ def appended(mutations: list[Mutate] | None) -> list[Value]:
     return items
 
 
-def _ordered(arguments: list[Any]) -> OrderedDict[Any, Any]:
+def ordered(arguments: list[Any]) -> OrderedDict[Any, Any]:
+    """An OrderedDict of the pairs that it is called with.
+
+    Raises:
+        UnconvertibleError: something else than pairs.
+    """
     if not arguments:
         return OrderedDict()
     pairs = arguments[0]
@@ -187,7 +192,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "builtins.slice": _checked(_slice),
     "builtins.set": _checked(_set(set)),
     "builtins.frozenset": _checked(_set(frozenset)),
-    "collections.OrderedDict": _mapping(_ordered),
+    "collections.OrderedDict": _mapping(ordered),
     "collections.Counter": _mapping(_counter),
     "collections.defaultdict": _mapping(_defaultdict),
     "collections.deque": _deque,

@@ -15,13 +15,15 @@ from typing import Any, Final, Literal
 from safemodel import adapters
 from safemodel.adapters import numpy as plain_adapter
 from safemodel.adapters import sklearn as models_adapter
+from safemodel.adapters import tensors
 from safemodel.adapters.needs import is_name, needs_of
 from safemodel.adapters.protocol import Saved
 from safemodel.bundle.contents import Contents, TensorData
 from safemodel.bundle.write import write
+from safemodel.convert import torch_encoding
 from safemodel.convert.lineage import described
 from safemodel.convert.readers import Converted, read
-from safemodel.convert.sources import Source, opened
+from safemodel.convert.sources import Source, opened, streamed
 from safemodel.errors import (
     FindingsError,
     LegacyError,
@@ -32,8 +34,10 @@ from safemodel.errors import (
     UsageError,
     locating,
 )
+from safemodel.format import metadata as metadata_format
 from safemodel.format.manifest import Adapter
 from safemodel.format.metadata import Metadata
+from safemodel.garbage import fewer_collections
 from safemodel.report.model import FileReport, Finding, Severity, Status
 from safemodel.scan.budget import DEFAULT_LIMITS, Limits
 from safemodel.scan.single import Scanner, Settings
@@ -72,6 +76,7 @@ class Conversion:
         libraries: versions that the file tells, by distribution.
         tensors, size: how many, and their bytes.
         needs: names that whoever loads it has to allow.
+        owner: kind and class of the object that it is the state of, such as a module.
     """
 
     digest: str
@@ -81,22 +86,28 @@ class Conversion:
     tensors: int
     size: int
     needs: tuple[str, ...] = ()
+    owner: tuple[str, str] | None = None
 
 
+@fewer_collections()
 def run(
     source: str | os.PathLike[str], target: str | os.PathLike[str], options: Options
 ) -> Conversion:
-    """Convert one file.
+    """Convert one file, or a folder of Hugging Face.
 
     Raises:
         SafemodelError: see `safemodel.convert`.
     """
     path, place = os.fspath(source), os.fspath(target)
-    signers = _signers(options)
+    if os.path.isdir(path):
+        from safemodel.convert import folders
+
+        return folders.run(path, place, options)
+    signers = signers_of(options)
     with opened(path) as file, locating(path=path):
         if file.is_same_file(place):
             raise UsageError("can't be converted into itself", hint="give another target")
-        limits = _limits(options)
+        limits = limits_of(options)
         report = scanned(file, options, limits)
         try:
             return _converted(file, place, report, options, limits, signers)
@@ -112,14 +123,17 @@ def run(
             ) from None
 
 
-def _limits(options: Options) -> Limits:
+def limits_of(options: Options) -> Limits:
+    """The limits of a scan."""
     if options.max_seconds is None:
         return DEFAULT_LIMITS
     return replace(DEFAULT_LIMITS, seconds=options.max_seconds)
 
 
-def scanned(file: Source, options: Options, limits: Limits) -> FileReport:
+def scanned(file: Source, options: Options, limits: Limits, *, data: bool = False) -> FileReport:
     """Scan the bytes, and refuse them if there is anything that a person should look at.
+
+    `data` takes a file of no format that anything loads, too.
 
     Raises:
         FindingsError: findings of medium severity or higher.
@@ -138,7 +152,7 @@ def scanned(file: Source, options: Options, limits: Limits) -> FileReport:
             f"could not be fully read: {_named(unread)}",
             hint=hint.format(rule=unread[0].rule) if unread else None,
         )
-    if report.status is Status.SKIPPED:
+    if report.status is Status.SKIPPED and not data:
         raise UnconvertibleError(
             "is empty" if not file.size else "is of no format that is known here"
         )
@@ -187,11 +201,11 @@ def _converted(
         raise
     contents = Contents(
         framework=saved.framework or plain_adapter.FRAMEWORK,
-        adapter=Adapter(name, _ADAPTERS[name].VERSION),
+        adapter=Adapter(name, _VERSIONS[name]),
         libraries=saved.libraries,
         architecture=saved.architecture,
-        metadata=described(options.metadata, file, report),
-        tensors=_watched(saved.tensors, file),
+        metadata=partial(_described, metadata_format.make(options.metadata or {}), file, report),
+        tensors=watching(saved.tensors, file),
         members=saved.members,
     )
     file.check_unchanged()
@@ -214,16 +228,32 @@ def _converted(
         len(saved.tensors),
         sum(tensor.spec.nbytes for tensor in saved.tensors),
         tuple(needs_of(saved.architecture)),
+        _owner(saved.architecture),
     )
 
 
-def _watched(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, ...]:
+def _described(given: Metadata, file: Source, report: FileReport) -> Metadata:
+    """The metadata with where it comes from, once the file was read to its end."""
+    found = described(given, file, report)
+    file.check_unchanged()
+    return found
+
+
+def _owner(architecture: Any) -> tuple[str, str] | None:
+    owner = architecture.get("state_of")
+    return None if owner is None else (owner["kind"], owner["class"])
+
+
+def watching(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, ...]:
     """The same tensors; when the last of them is written, the file must be what it was."""
     left = len(tensors)
 
     def watched(tensor: TensorData) -> Iterator[Any]:
         nonlocal left
-        yield from tensor.pieces()
+        for piece in tensor.pieces():
+            for part in streamed(memoryview(piece)):
+                yield part
+                file.saw(part.nbytes)
         left -= 1
         if not left:
             file.check_unchanged()
@@ -231,7 +261,11 @@ def _watched(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, .
     return tuple(TensorData(one.spec, partial(watched, one)) for one in tensors)
 
 
-_ADAPTERS: Final[Mapping[str, Any]] = {"numpy": plain_adapter, "sklearn": models_adapter}
+_VERSIONS: Final[Mapping[str, int]] = {
+    "numpy": plain_adapter.VERSION,
+    "sklearn": models_adapter.VERSION,
+    "torch": tensors.VERSION,
+}
 
 
 def encoded(found: Converted) -> tuple[str, Saved]:
@@ -242,6 +276,8 @@ def encoded(found: Converted) -> tuple[str, Saved]:
         UnconvertibleError: nothing says which release its objects are of.
     """
     library = found.library
+    if found.torch:
+        return torch_encoding.encoded(found.root)
     if library is None or not library.used:
         return "numpy", replace(plain_adapter.save(found.root), libraries={})
     graph, packages = models_adapter.encode_model(found.root, library)
@@ -256,5 +292,6 @@ def encoded(found: Converted) -> tuple[str, Saved]:
     return "sklearn", saved
 
 
-def _signers(options: Options) -> Sequence[Any]:
+def signers_of(options: Options) -> Sequence[Any]:
+    """The keys that sign; the first use makes the user's own."""
     return adapters.signing_with(adapters.OWN_KEY if options.own else options.signer)

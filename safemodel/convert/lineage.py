@@ -28,8 +28,7 @@ def described(
         UsageError: the metadata make no sense.
     """
     metadata = metadata_format.make(given or {})
-    name = escape(os.path.basename(source.path))[-_MAX_NAME:] or "-"
-    origin = Reference(name=name, size=source.size, digest={"sha256": source.digest()})
+    origin = reference(source)
     lineage = replace(
         metadata.lineage,
         sources=(*metadata.lineage.sources, origin),
@@ -37,6 +36,12 @@ def described(
         scan=scan_result(report),
     )
     return replace(metadata, lineage=lineage)
+
+
+def reference(source: Source) -> Reference:
+    """A file by its name, its size and its digest."""
+    name = escape(os.path.basename(source.path))[-_MAX_NAME:] or "-"
+    return Reference(name=name, size=source.size, digest={"sha256": source.digest()})
 
 
 def scan_result(report: FileReport) -> Any:

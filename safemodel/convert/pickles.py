@@ -37,7 +37,7 @@ from safemodel.legacy.pickle_facts import (
 from safemodel.legacy.pickle_machine import MachineLimits, trace
 
 _LIMITS: Final = MachineLimits(blocks=20_000_000)  # every value is kept
-_RULES: Final = {
+RULES: Final[Mapping[str, Rule]] = {
     **containers.RULES,
     **dtypes.RULES,
     **arrays.RULES,
@@ -67,11 +67,17 @@ class Unpickled:
         self.models = Models(allow)
         self._more = more or {}
         self._inline: dict[int, tuple[Instance, Any]] = {}
-        self._work = Interpreter(data, self._rules(), self._named)
+        self._work = Interpreter(data, self._rules(), self._named, self._persistent)
 
-    def _rules(self) -> Rules:
-        fixed: dict[str, Rule] = {**_RULES, **self._more}
-        return Rules(_WithWrappers(fixed, self._wrapper), self.models)
+    def _persistent(self, key: Value) -> Any:
+        """What a persistent id stands for."""
+        raise UnconvertibleError(
+            "asks its loader for objects by persistent id, as files of PyTorch do"
+        )
+
+    def _rules(self) -> Mapping[str, Rule]:
+        fixed: dict[str, Rule] = {**RULES, **self._more}
+        return Rules(WithWrappers(fixed, self._wrapper), self.models)
 
     def _named(self, name: str) -> Any:
         for table in (containers.NAMES.get(name, NOTHING), arrays.name_of(name)):
@@ -131,9 +137,7 @@ class Unpickled:
             elif isinstance(fact, Failure):
                 raise DamagedError(fact.message, offset=fact.offset)
             elif isinstance(fact, Persistent):
-                raise UnconvertibleError(
-                    "asks its loader for objects by persistent id, as files of PyTorch do"
-                )
+                self._asked(fact)
             elif isinstance(fact, Extension):
                 raise UnconvertibleError("uses a code of the copyreg extension registry")
             elif isinstance(fact, Mutate) and not isinstance(fact.target, Instance):
@@ -142,6 +146,10 @@ class Unpickled:
                 raise UnconvertibleError(fact.message)
         used.check()
         return fact.value
+
+    def _asked(self, fact: Persistent) -> None:
+        """Look at a persistent id when the pickle gets there."""
+        self._persistent(fact.id)
 
     def _built(self, fact: Build, reader: Reader, plain: bool) -> None:
         target = fact.target
@@ -182,7 +190,7 @@ class Unpickled:
         return self._inline[id(made.value)][1]
 
 
-class _WithWrappers(dict[str, Rule]):
+class WithWrappers(dict[str, Rule]):
     """The fixed rules, with one for the wrappers of joblib, wherever that is vendored."""
 
     def __init__(self, fixed: dict[str, Rule], wrapper: Rule) -> None:

@@ -11,12 +11,17 @@ from safemodel.convert.pickles import Unpickled
 from safemodel.convert.skops_file import read_skops
 from safemodel.convert.sources import CODECS, inflated
 from safemodel.convert.standins import StandIns
+from safemodel.convert.torch_export_file import read_export
+from safemodel.convert.torch_files import read_legacy, read_pickle, read_zip
+from safemodel.convert.torch_script_file import read_script
 from safemodel.errors import UnconvertibleError
 from safemodel.scan.budget import Limits
 
 _SKOPS: Final = frozenset({"json", "npy", "skops", "zip"})
 _ARRAYS: Final = frozenset({"npy", "pickle"})
 _PICKLES: Final = frozenset({"joblib", "pickle"})
+_TORCH: Final = frozenset({"torch_export", "torch_legacy", "torch_script", "torch_zip"})
+_NESTED: Final = frozenset({"torch", "torch_legacy"})  # storages in pickles
 _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
     "gguf": ("a GGUF file, which runs no code when it is loaded", "sign it: `safemodel sign`"),
     "hdf5": ("an HDF5 file", "load it with Keras and save the model with safemodel.save"),
@@ -27,9 +32,6 @@ _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
         "a safetensors file, which runs no code when it is loaded",
         "sign it: `safemodel sign`",
     ),
-    "torch": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
-    "torch_legacy": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
-    "torch_zip": ("a PyTorch file", "load it with torch.load(weights_only=True) and save that"),
 }
 
 
@@ -41,11 +43,13 @@ class Converted:
         root: containers, arrays, stand-ins.
         library: knows the stand-ins; None where there can be none.
         versions: of packages, by name, as far as the file tells.
+        torch: whether the stand-ins are those of PyTorch.
     """
 
     root: Any
     library: StandIns | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    torch: bool = False
 
 
 def read(
@@ -67,6 +71,10 @@ def read(
         return _unpickled(inflated(first, data, limits), allow)
     if first in _PICKLES and not rest - _PICKLES:
         return _unpickled(data, allow)
+    if first in CODECS and rest & _PICKLES and not rest - _PICKLES - _NESTED:
+        return Converted(read_pickle(inflated(first, data, limits)), torch=True)
+    if first in _PICKLES and not rest - _PICKLES - _NESTED:
+        return Converted(read_pickle(data), torch=True)
     if first == "npy" and not rest:
         return Converted(read_npy(data))
     if "skops" in formats and set(formats) <= _SKOPS:
@@ -74,6 +82,16 @@ def read(
         return Converted(found.root, found.models.library, found.models.versions)
     if first == "zip" and rest <= _ARRAYS and "npy" in rest:
         return Converted(read_npz(data, limits))
+    if first in CODECS and rest & _TORCH:
+        return read(inflated(first, data, limits), formats[1:], limits, allow)
+    if first == "torch_legacy":
+        return Converted(read_legacy(data), torch=True)
+    if "torch_export" in formats:
+        return Converted(read_export(data, limits), torch=True)
+    if first == "zip" and "torch_script" in rest:
+        return Converted(read_script(data, limits), torch=True)
+    if first == "zip" and "torch_zip" in rest:
+        return Converted(read_zip(data, limits), torch=True)
     for name in formats:
         if name in _WHAT:
             what, hint = _WHAT[name]

@@ -24,6 +24,7 @@ from safemodel.scan.budget import Budget, Limits
 
 MAX_READ: Final = 32 << 20  # files up to here are read: nobody can change them then
 _PIECE: Final = 8 << 20
+_GIVE_BACK: Final = 32 << 20  # so many bytes of a mapped file stay in memory
 _FLAGS: Final = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would be waited for
@@ -45,6 +46,7 @@ class Source:
 
     def __init__(self, path: str, descriptor: int, data: memoryview) -> None:
         self.path = path
+        self._seen = 0
         self.data = data
         self._descriptor = descriptor
         self._before = _identity(os.fstat(descriptor))
@@ -54,8 +56,8 @@ class Source:
 
     def _hash(self) -> None:
         hasher = hashlib.sha256()
-        for at in range(0, len(self.data), _PIECE):
-            hasher.update(self.data[at : at + _PIECE])
+        for piece in streamed(self.data):
+            hasher.update(piece)
         self._digest = hasher.hexdigest()
 
     @property
@@ -67,6 +69,13 @@ class Source:
         """The SHA-256 of the file."""
         self._thread.join()
         return self._digest
+
+    def saw(self, count: int) -> None:
+        """Note that so many bytes were read; memory is given back now and then."""
+        self._seen += count
+        if self._seen >= _GIVE_BACK:
+            self._seen = 0
+            give_back(_mapping(self.data))
 
     def check_unchanged(self) -> None:
         """Refuse what may not be what was scanned.
@@ -86,7 +95,9 @@ class Source:
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    # Whoever writes to a file can put its time of writing back, but not that of the change.
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, *times
 
 
 @contextmanager
@@ -144,6 +155,35 @@ def _read(descriptor: int, size: int) -> bytearray:
             at += count
     del found[at:]
     return found
+
+
+def streamed(data: memoryview) -> Iterator[memoryview]:
+    """The same bytes in pieces. Pages of a mapped file are given back now and then: whoever still
+    looks at one gets it from the file again.
+    """
+    mapped = _mapping(data)
+    if mapped is None:
+        yield data
+        return
+    flat = data.cast("B")
+    for at in range(0, len(flat), _PIECE):
+        yield flat[at : at + _PIECE]
+        if len(flat) > _PIECE:
+            give_back(mapped)
+
+
+def _mapping(data: memoryview) -> mmap.mmap | None:
+    """The mapping that bytes lie in, directly or as those of an array; None if in none."""
+    owner: Any = data.obj
+    while hasattr(owner, "base") or isinstance(owner, memoryview):
+        owner = owner.obj if isinstance(owner, memoryview) else owner.base
+    return owner if isinstance(owner, mmap.mmap) else None
+
+
+def give_back(mapped: mmap.mmap | None) -> None:
+    """Let the system have the memory of a mapping that nobody wrote to; the file has it all."""
+    if mapped is not None and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def inflated(codec: str, data: memoryview, limits: Limits) -> memoryview:

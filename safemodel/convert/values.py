@@ -16,8 +16,9 @@ from typing import Any, Final, TypeAlias
 from safemodel import limits
 from safemodel.adapters.graph_work import check_hashes
 from safemodel.errors import ArchitectureError, UnconvertibleError
-from safemodel.legacy.pickle_facts import Blob, Global, Instance, Items, Pairs, Value
+from safemodel.legacy.pickle_facts import Blob, Global, Instance, Items, Pairs, Persistent, Value
 from safemodel.legacy.pickle_literals import string_literal
+from safemodel.legacy.torch_storage import module_class
 
 # What a rule asks for: a value, and what people call its place ("" where it has no name).
 Steps: TypeAlias = "Generator[tuple[Value, object], Any, Any]"
@@ -70,9 +71,18 @@ class Interpreter:
         data: the bytes that the pickle is in, for literals that the machine did not keep.
     """
 
-    def __init__(self, data: memoryview, rules: Mapping[str, Rule], name: Name) -> None:
-        """`rules` are by qualified name; `name` says what a global is that is used as a value."""
+    def __init__(
+        self,
+        data: memoryview,
+        rules: Mapping[str, Rule],
+        name: Name,
+        persistent: Callable[[Value], Any] | None = None,
+    ) -> None:
+        """`rules` are by qualified name; `name` says what a global is that is used as a value,
+        `persistent` what an id stands for.
+        """
         self.data = data
+        self._persistent = persistent
         self._rules = rules
         self._name = name
         self._known: dict[int, tuple[Any, Any]] = {}  # with the values: their ids stay theirs
@@ -210,6 +220,8 @@ class Interpreter:
             return found
         if isinstance(value, Blob):
             return self._literal(value)
+        if isinstance(value, Persistent) and self._persistent is not None:
+            return self._persistent(value.id)
         raise UnconvertibleError("something that only its own loader knows")
 
     def _literal(self, blob: Blob) -> Any:
@@ -269,7 +281,7 @@ def normal(value: Instance) -> Made:
     Raises:
         UnconvertibleError: a call that no pickler writes.
     """
-    callee, arguments = _method(value.callee), value.arguments
+    callee, arguments = _method(_global(value.callee)), value.arguments
     if not isinstance(callee, Global) or not callee.literal:
         raise UnconvertibleError(f"calls something that is made while it is loaded{_at(value)}")
     if not isinstance(arguments, Items) or value.keywords is not None:
@@ -297,7 +309,13 @@ def _method(callee: Value) -> Value:
     return Global(owner.module, f"{owner.name}.{name}", owner.offset, owner.opcode)
 
 
+def _global(value: Value) -> Value:
+    """A class with its source, in old files of PyTorch, as the class alone."""
+    return module_class(value.id) if isinstance(value, Persistent) else value
+
+
 def _class(value: Value) -> str:
+    value = _global(value)
     if not isinstance(value, Global) or not value.literal:
         raise UnconvertibleError("makes an object of something that is no class")
     return value.full_name

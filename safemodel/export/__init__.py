@@ -38,8 +38,9 @@ def export(
     Args:
         source: path of an archive or of a folder, or the bytes of an archive.
         target: where to put it. A file appears wholly or not at all.
-        to: `"safetensors"`, a file of named tensors; or `"pt"`, a file for
-            `torch.load(..., weights_only=True)`, which keeps nested containers, ties and strides.
+        to: `"safetensors"`, a file of named tensors; `"pt"`, a file for
+            `torch.load(..., weights_only=True)`, which keeps nested containers, ties and strides;
+            or `"huggingface"`, a folder of a model for `from_pretrained` of Transformers.
         trust, name, version, digest: who may have signed it and which model it must be, as for
             `load`.
         overwrite: whether a file that is there may be replaced.

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
     from safemodel.export.values import View
 
+# How often tensors are read whole, for views of them: a million could take forever.
+_FREE: Final = 1 << 30
+_TIMES: Final = 64
 _BUFFER: Final = 32 * limits.MIB  # a multiple of every size of chunks; hashed on all cores
 
 
@@ -30,6 +33,9 @@ class Reader:
     def __init__(self, bundle: VerifiedBundle) -> None:
         self._bundle = bundle
         self._buffer = memoryview(bytearray(max(bundle.manifest.chunk_size, self._largest())))
+        self._last: tuple[str, Any] = "", None
+        stored = sum(info.nbytes for info in bundle.tensors.values())
+        self._left = _FREE + _TIMES * stored
 
     def _largest(self) -> int:
         return min(_BUFFER, max((t.nbytes for t in self._bundle.tensors.values()), default=0))
@@ -61,13 +67,28 @@ class Reader:
             yield _checked(view, flat.view(np.uint8).data)
 
     def _stream(self, view: View) -> Iterator[memoryview]:
-        for piece in self._bundle.pieces(view.tensor, self._buffer):
+        for piece in self._bundle.pieces(view.tensor, lambda: self._buffer):
             yield _checked(view, piece)
 
     def _array(self, view: View) -> Any:
         strides = c_strides(view.shape, view.itemsize) if view.logical else view.strides
-        stored = self._bundle.tensor(view.tensor).buffer
-        return np.ndarray(view.shape, _void(view), stored, view.offset, strides)
+        return np.ndarray(view.shape, _void(view), self._whole(view), view.offset, strides)
+
+    def _whole(self, view: View) -> Any:
+        """All of the tensor of a view. The last one is kept: views of one often follow another.
+
+        Raises:
+            ArchitectureError: views that need the same tensors far more often than models do.
+        """
+        if self._last[0] != view.tensor:
+            self._last = "", None  # its memory goes first
+            self._left -= view.nbytes
+            if self._left < 0:
+                raise ArchitectureError(
+                    "views of the same tensors, in turns, far more than a model has"
+                )
+            self._last = view.tensor, self._bundle.tensor(view.tensor).buffer
+        return self._last[1]
 
 
 def _void(view: View) -> Any:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
     from safemodel.format.canonical_json import JsonValue
 
-_VERSIONS: Final = {"numpy": 1, "torch": 1}  # the adapters whose architecture is a graph of state
+# The adapters whose architecture has a graph of state.
+_VERSIONS: Final = {"numpy": 1, "torch": 1, "torch_checkpoint": 1, "transformers": 1}
 _MAX: Final = limits.MAX_SAFE_INTEGER
 _FLAGS: Final = frozenset({"class", "persistent", "requires_grad"})
 
@@ -51,7 +52,41 @@ def read(bundle: VerifiedBundle) -> object:
     if type(architecture) is not dict or "graph" not in architecture:
         raise ArchitectureError("the architecture of state is an object graph")
     graph = architecture["graph"]
-    return decode(graph, UnreadTensors(bundle), builders=_BUILDERS, parsers=_PARSERS)
+    state = decode(graph, UnreadTensors(bundle), builders=_BUILDERS, parsers=_PARSERS)
+    for name in _of_the_graph_alone(architecture.get("program")):
+        if isinstance(state, StateDict):
+            state.pop(name, None)
+    if is_checkpoint(bundle) and isinstance(state, dict):
+        for name in RANDOM:
+            state.pop(name, None)
+        state["step"] = _step(bundle.manifest.training_state)
+    return state
+
+
+# Entries of a checkpoint that nothing but a load of ours can restore (spec/checkpoints.md).
+RANDOM: Final = ("rng", "generators")
+
+
+def is_checkpoint(bundle: VerifiedBundle) -> bool:
+    """Whether it holds a training, and not the state of one thing."""
+    recorded = bundle.manifest.adapter
+    return recorded is not None and recorded.name == "torch_checkpoint"
+
+
+def _step(training: JsonValue) -> int | None:
+    step = training.get("step") if type(training) is dict else None
+    return step if type(step) is int else None
+
+
+def _of_the_graph_alone(program: JsonValue) -> list[str]:
+    """Entries of a module's state that its own state dict does not have (spec/torch-graph.md)."""
+    slots = program.get("state") if type(program) is dict else None
+    found: list[str] = []
+    for slot in slots if type(slots) is list else []:
+        if type(slot) is dict and slot.get("kind") in ("constant", "temporary"):
+            names = slot.get("names")
+            found += map(str, names) if type(names) is list else ()
+    return found
 
 
 # Building the stand-ins

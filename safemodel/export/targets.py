@@ -37,6 +37,9 @@ TARGETS: Final[Mapping[str, Target]] = {
         "safemodel.export.safetensors_file", "named tensors, for any framework", ".safetensors"
     ),
     "pt": Target("safemodel.export.torch_file", "state for torch.load(weights_only=True)", ".pt"),
+    "huggingface": Target(
+        "safemodel.export.huggingface", "a folder for from_pretrained of Transformers", ""
+    ),
 }
 
 
@@ -46,10 +49,11 @@ _NEEDED: Final = frozenset({"numpy"})
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: how many tensors, and how many bytes in all files together."""
+    """What was written: how many tensors, how many bytes in all files; and what was not."""
 
     tensors: int
     size: int
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Exported:
 
     tensors: int
     size: int
+    left_out: tuple[str, ...]
     digest: str
     name_checked: bool
 
@@ -96,8 +101,20 @@ def run(
         if isinstance(source, str | os.PathLike) and _same(source, path):
             raise UsageError("would be written over itself", path=path, hint="name another target")
         with locating(path=bundle.path):
-            written = _importing(found.module).write(bundle, path, overwrite=overwrite)
-        return Exported(written.tensors, written.size, bundle.digest, bundle.name_checked)
+            seen = _own_form(bundle)
+            written = _importing(found.module).write(seen, path, overwrite=overwrite)
+        return Exported(
+            written.tensors, written.size, written.left_out, bundle.digest, bundle.name_checked
+        )
+
+
+def _own_form(bundle: VerifiedBundle) -> VerifiedBundle:
+    """The bundle without the tensors of a second form, ONNX."""
+    if not bundle.manifest.extra:
+        return bundle
+    from safemodel.adapters.onnx import both
+
+    return both.own_form(bundle)
 
 
 def _importing(module: str) -> Writer:

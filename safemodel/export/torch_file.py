@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from safemodel import limits
 from safemodel.adapters import tensors
 from safemodel.bundle.output import replaced_file, write_at
+from safemodel.errors import ArchitectureError
 from safemodel.export.bytes_of import Reader
 from safemodel.export.opcodes import GLOBALS, Call, Name, Program, Storage
-from safemodel.export.state import read
+from safemodel.export.state import is_checkpoint, read
 from safemodel.export.targets import Written
 from safemodel.export.values import Flags, Quantized, Sparse, StateDict, View, Word
 from safemodel.format import container
@@ -53,11 +55,13 @@ def write(bundle: VerifiedBundle, target: str, *, overwrite: bool) -> Written:
 
     Raises:
         UnsavableError: part of it is nothing that `torch.load(weights_only=True)` takes.
+        ArchitectureError: copies of far more bytes than the bundle has.
         SourceError: the disk refuses, or there is something at `target` already.
     """
     translation = _Translation()
     program = Program(translation.of).of(read(bundle))
     storages = translation.storages
+    _check_size(bundle, storages)
     reader = Reader(bundle)
     with replaced_file(target, overwrite=overwrite) as descriptor:
         archive = _Archive(descriptor)
@@ -67,7 +71,16 @@ def write(bundle: VerifiedBundle, target: str, *, overwrite: bool) -> Written:
             archive.add(f"data/{storage.number}", storage.size, reader.memory(storage.view))
         archive.add("version", 2, [memoryview(b"3\n")])
         size = archive.finish()
-    return Written(translation.tensors, size)
+    left_out = ("random states",) if is_checkpoint(bundle) else ()
+    return Written(translation.tensors, size, left_out)
+
+
+def _check_size(bundle: VerifiedBundle, storages: list[_Stored]) -> None:
+    """Refuse what a load refuses: a few bytes that become a full disk, as quantized tensors can."""
+    size = sum(storage.size for storage in storages)
+    stored = sum(info.nbytes for info in bundle.tensors.values())
+    if size > limits.FREE_COPIES + limits.MAX_COPIES * stored:
+        raise ArchitectureError(f"{size} bytes of copies, out of {stored} that are stored")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,16 @@ class Storage:
         item: bytes of one item.
         size: bytes of all of it.
         location: a device, such as `cpu` or `cuda:0`.
+        kind: the name of its type, such as `FloatStorage`.
+        view: in the oldest format: first and last byte (exclusive) of the part that is meant.
     """
 
     key: str
     item: int
     size: int
     location: str
+    kind: str = ""
+    view: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,15 @@ def parse_id(value: Value) -> Storage | ModuleSource:
     raise DamagedError("a persistent id that is neither a storage nor a module")
 
 
+def module_class(value: Value) -> Global | None:
+    """The class in the persistent id of a class with its source; None if it is none."""
+    try:
+        found = parse_id(value)
+    except DamagedError:
+        return None
+    return found.cls if isinstance(found, ModuleSource) else None
+
+
 def _text(value: Value) -> str:
     """A string; Python 2 saved some as bytes."""
     if isinstance(value, bytes) and value.isascii():
@@ -105,9 +118,9 @@ def _storage(value: Items) -> Storage:
         raise DamagedError("a storage whose key or location is not a string")
     if type(count) is not int or not 0 <= count * item <= MAX_STORAGE:
         raise DamagedError("a storage with an impossible number of items")
-    if _ID_LENGTHS[value.count]:
-        _check_view(value.items[5], count)
-    return Storage(name, item, count * item, _text(location))
+    view = _view(value.items[5], count, item) if _ID_LENGTHS[value.count] else None
+    kind = storage_type.name if isinstance(storage_type, Global) else ""
+    return Storage(name, item, count * item, _text(location), kind, view)
 
 
 def item_size(value: Value) -> int | None:
@@ -119,9 +132,9 @@ def item_size(value: Value) -> int | None:
     return ITEM_SIZES.get(value.name)
 
 
-def _check_view(value: Value, count: int) -> None:
+def _view(value: Value, count: int, item: int) -> tuple[int, int] | None:
     if value is None:
-        return
+        return None
     if not isinstance(value, Items) or value.count != 3 or len(value.items) != 3:
         raise DamagedError("a view of a storage that is no triple")
     key, offset, size = value.items
@@ -131,6 +144,7 @@ def _check_view(value: Value, count: int) -> None:
         raise DamagedError("a view of a storage without sizes")
     if offset < 0 or size < 0 or offset + size > count:
         raise DamagedError("a view that leaves its storage")
+    return offset * item, (offset + size) * item
 
 
 def _module(value: Items) -> ModuleSource:

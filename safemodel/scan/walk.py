@@ -128,6 +128,12 @@ class _Links:
             return Item(path, unread=f"a link that can't be followed: {reason(error)}")
         return Item(path, unread="a link that leads elsewhere is not followed")
 
+    def is_outside(self, path: str) -> bool:
+        """Whether a link leads to what is neither below the root nor a blob of its cache."""
+        target = os.path.realpath(path)
+        root, blobs = self._places()
+        return not _below(target, root) and (blobs is None or not _below(target, blobs))
+
     def _places(self) -> tuple[str, str | None]:
         """The root without links, and the blobs of the Hugging Face cache that it is part of."""
         if self._found is None:
@@ -144,6 +150,11 @@ class _Links:
             return False
         names = ("/".join(parts[: count + 1]) for count in range(len(parts)))
         return self._exclude is None or not any(map(self._exclude, names))
+
+
+def leads_elsewhere(path: str, root: str) -> bool:
+    """Whether a path below `root` is a link that leads out of it, or nowhere."""
+    return os.path.islink(path) and _Links(root, None).is_outside(path)
 
 
 def _below(path: str, folder: str) -> bool:

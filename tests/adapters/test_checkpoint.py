@@ -185,10 +185,10 @@ def test_load_gives_the_states_or_puts_the_model_into_a_module(tmp_path: Path) -
     ("options", "message"),
     [
         ({}, "nothing to save"),
-        ({"model": 3}, "must be a module"),
+        ({"model": 3}, "model is no module: builtins.int"),
         ({"model": {"a b": torch.nn.Linear(1, 1)}}, "no name"),
-        ({"model": torch.nn.Linear(1, 1).state_dict()}, "must be a module"),
-        ({"optimizer": torch.nn.Linear(1, 1)}, "must be a optimizer"),
+        ({"model": torch.nn.Linear(1, 1).state_dict()}, "is no module: torch.Tensor"),
+        ({"optimizer": torch.nn.Linear(1, 1)}, "is no optimizer: torch.nn"),
         ({"step": -1}, "step="),
         ({"step": True}, "step="),
         ({"keep": 0, "step": 1}, "keep="),
@@ -285,3 +285,21 @@ def test_an_unsigned_checkpoint_needs_the_word(tmp_path: Path) -> None:
     with pytest.raises(errors.UnsignedError):
         sm.load_checkpoint(tmp_path / "c", model=model)
     sm.load_checkpoint(tmp_path / "c", model=model, trust=sm.UNSIGNED)
+
+
+def test_inspect_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from safemodel.cli import main
+
+    run = Run()
+    sm.save_checkpoint(tmp_path / "c", model={"net": run.model}, optimizer=run.optimizer, step=7)
+    assert main(["inspect", str(tmp_path / "c")]) == 0
+    assert "a checkpoint at step 7: model.net, optimizer\n" in capsys.readouterr().out
+
+
+def test_a_compiled_model_is_the_model_in_it(tmp_path: Path) -> None:
+    model, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    sm.save_checkpoint(tmp_path / "c", model=torch.compile(model))
+    assert sm.load_checkpoint(tmp_path / "c", model=other).complete
+    assert torch.equal(model.weight, other.weight)
+    sm.save_checkpoint(tmp_path / "d", model=torch.nn.Linear(2, 1))
+    assert sm.load_checkpoint(tmp_path / "d", model=torch.compile(model)).complete

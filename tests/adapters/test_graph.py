@@ -160,6 +160,13 @@ class _Thing:
     pass
 
 
+class _Stateful:
+    def state_dict(self) -> Any:
+        return {}
+
+    def __call__(self) -> None: ...
+
+
 def _deep() -> object:
     value: Any = []
     for _ in range(limits.MAX_GRAPH_DEPTH + 1):
@@ -188,6 +195,7 @@ def _attributed() -> object:
         (_Text("x"), "str"),
         (_Dict(a=1), "plain copy"),
         (_Thing(), "state"),
+        (_Stateful(), "save their state_dict"),
         (_Thing, ""),
         (len, "code"),
         (lambda: 0, "code"),

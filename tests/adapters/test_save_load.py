@@ -119,7 +119,7 @@ def test_the_same_object_has_the_same_digest(tmp_path: Path) -> None:
 
 
 def test_objects_choose_their_adapter() -> None:
-    choose = adapters._choose
+    choose = adapters.choose
     assert choose(STATE) == "numpy"
     assert choose(np.float64(1)) == "numpy"
     assert choose([1, {"a": (None, "x")}]) == "numpy"

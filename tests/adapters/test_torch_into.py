@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,19 @@ def test_an_optimizer_of_other_parameters_is_refused(tmp_path: Path) -> None:
             )
 
 
+SMALL = {name: torch.ones(1) for name in ("step", "exp_avg", "exp_avg_sq")}
+
+
+def renumbered(state: dict[str, Any], entries: dict[Any, Any]) -> None:
+    """Give the parameters other numbers, so that those of the object are free for something else.
+
+    A key that is equal to a number of the object, and no integer, is one of it to PyTorch.
+    """
+    for group in state["param_groups"]:
+        group["params"] = [number + 100 for number in group["params"]]
+    state["state"] = entries
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
@@ -227,6 +241,9 @@ def test_an_optimizer_of_other_parameters_is_refused(tmp_path: Path) -> None:
         (lambda s: s["state"][0].update(exp_avg=torch.ones(4, 3).to_sparse()), r"without holes"),
         (lambda s: s["state"].update({99: {}}), r"unexpected: state.99"),
         (lambda s: s["state"].update({0: [1]}), r"unexpected: state.0"),
+        (lambda s: s.update(state={0.0: OrderedDict(SMALL)}), r"unexpected: state.0.0"),
+        (lambda s: s.update(state={True: OrderedDict(SMALL)}), r"unexpected: state.True"),
+        (lambda s: renumbered(s, {0.0: SMALL}), r"unexpected: state.0.0"),
         (lambda s: s["param_groups"][0].update(lr="fast"), r"param_groups.0.lr"),
         (lambda s: s["param_groups"][0].update(step=1), r"unexpected: param_groups.0.step"),
         (lambda s: s["param_groups"][0].update(params=[0, 0]), r"distinct"),
@@ -491,8 +508,8 @@ def test_a_name_that_is_nowhere_is_refused(body: Any, options: Any, words: str, 
 @pytest.mark.parametrize(
     "options",
     [
-        {"only": "encoder.*"}, {"only": []}, {"only": [1]}, {"prefix": 1}, {"prefix": {}},
-        {"prefix": {"a": 1}}, {"prefix": ["encoder."]},
+        {"only": "encoder.*"}, {"only": []}, {"only": [1]}, {"only": 3}, {"prefix": 1},
+        {"prefix": {}}, {"prefix": {"a": 1}}, {"prefix": ["encoder."]},
     ],
     ids=str,
 )  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import math
 import operator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from safemodel.adapters.torch.operators import (  # noqa: E402
 from safemodel.adapters.torch.operators import roles as roles_of  # noqa: E402
 from safemodel.errors import ArchitectureError, NotAllowedError  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ".".join(torch.__version__.split(".")[:2])
 same_release = pytest.mark.skipif(RELEASE != TORCH, reason="the table is that of another release")
 
@@ -55,6 +58,15 @@ TYPES = {
     *("Tensor", "Scalar", "SymInt", "int", "float", "bool", "str"),
     *("ScalarType", "Layout", "Device", "MemoryFormat", "Generator"),
 }
+
+
+def test_the_page_is_that_of_the_table() -> None:
+    spec = importlib.util.spec_from_file_location("render", ROOT / "spec" / "render_operators.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.TARGET.read_text(encoding="utf-8") == module.render()
 
 
 def test_nothing_is_there_that_writes_elsewhere_or_trusts_its_arguments() -> None:
@@ -133,7 +145,10 @@ GOOD: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("aten::clone", (NODE,), {"memory_format": torch.contiguous_format}),
     ("aten::slice.Tensor", (NODE, 0, 0, 2**63 - 1), {}),
     ("aten::gelu", (NODE,), {"approximate": "tanh"}),
-    ("aten::quantize_per_tensor", (NODE, 0.1, 0, torch.qint8), {}),
+    ("aten::tile", (NODE, [2, 1000]), {}),
+    ("aten::arange.start", (2, NODE), {}),
+    ("aten::constant_pad_nd", (NODE, [-1, 4, 0, 3]), {}),
+    ("aten::upsample_nearest2d.vec", (NODE, None, [2.0, 2.0]), {}),
     ("operator::add", (NODE, 1), {}),
     ("operator::getitem", (NODE, 1), {}),
     ("sym::sum", ([NODE, 1],), {}),
@@ -167,13 +182,32 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("aten::to.dtype", (NODE, torch.qint8), {}),
     ("aten::to.dtype", (NODE, torch.uint4), {}),
     ("aten::zeros", ([2**20, 2**20],), {}),
+    ("aten::eye.m", (2**15, 2**16), {}),
+    ("aten::tril_indices", (2**20, 2**20), {}),
+    ("aten::arange", (2**40,), {}),
+    ("aten::arange", (float("inf"),), {}),
+    ("aten::arange.start_step", (0, 1, 1e-30), {}),
+    ("aten::arange.start_step", (0, 1, 0), {}),
+    ("aten::linspace", (0, 1, 2**31), {}),
+    ("aten::constant_pad_nd", (NODE, [0, 2**20, 0, 2**20]), {}),
+    ("aten::repeat", (NODE, [2**16, 2**16]), {}),
+    ("aten::tile", (NODE, [2**31]), {}),
+    ("aten::expand", (NODE, [2**16, 2**16]), {}),
+    ("aten::diag_embed", (NODE, 2**20), {}),
+    ("aten::one_hot", (NODE, 2**30), {}),
+    ("aten::upsample_nearest2d.vec", (NODE, None, [1e9, 1e9]), {}),
+    ("aten::upsample_nearest2d", (NODE, [2**20, 2**20]), {}),
+    ("aten::conv1d", (NODE, NODE, None, [2**31]), {}),
+    ("aten::conv2d", (NODE, NODE, None, [1, 1, 1]), {}),
+    ("aten::adaptive_avg_pool2d", (NODE, []), {}),
+    ("aten::adaptive_avg_pool2d", (NODE, NODE, NODE), {}),
+    ("aten::adaptive_avg_pool3d", (NODE, [NODE, NODE]), {}),
     ("aten::zeros", ([2],), {"layout": torch.sparse_coo}),
     ("aten::zeros", ([2],), {"device": "cpu"}),
     ("aten::zeros", ([2],), {"device": torch.device("meta")}),
     ("aten::rand", ([2],), {"generator": torch.Generator()}),
     ("aten::gelu", (NODE,), {"approximate": "other"}),
     ("aten::einsum", ("__import__('os')", [NODE]), {}),
-    ("aten::quantize_per_tensor", (NODE, 0.1, 0, torch.float32), {}),
     ("operator::add", (NODE, "1"), {}),
     ("operator::add", (NODE,), {}),
     ("operator::add", (NODE, NODE), {"a": 1}),

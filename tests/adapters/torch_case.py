@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,9 +19,9 @@ Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 class Case:
     """A recipe of a module. `inputs` takes a size: that of the dynamic dimension, if there is one.
 
-    `dynamic` is what `torch.export` takes as `dynamic_shapes`. `stateful`: it has no parameters
-    that a loss reaches. `no_graph` says why `torch.export` refuses it. `tolerance` is for graphs
-    whose kernels differ from those of the module: relative, to the largest output.
+    `dynamic` is what `torch.export` takes as `dynamic_shapes`; `other_size` is another size that
+    the graph takes. `no_graph` says why there can be none. `tolerance` is for graphs whose kernels
+    are not those of the module: relative to the largest item of an output.
     """
 
     build: Callable[[], Any]
@@ -31,12 +32,11 @@ class Case:
     no_graph: str = ""
     tolerance: float = 0.0
     trains: bool = True
-    loss: Callable[[Any], Any] | None = None
-    needs: tuple[str, ...] = field(default=())
+    needs: tuple[str, ...] = ()
 
-    def example(self, size: int | None = None, seed: int = 7) -> Inputs:
+    def example(self, size: int | None = None) -> Inputs:
         """Positional and named arguments."""
-        torch.manual_seed(seed)
+        torch.manual_seed(7)
         made = self.inputs(self.size if size is None else size)
         if isinstance(made, dict):
             return (), made
@@ -49,25 +49,33 @@ def build(case: Case, seed: int = 1) -> Any:
     return case.build()
 
 
-def run(case: Case, module: Any, size: int | None = None) -> Any:
-    """The outputs of a module for the example, with a seed for what is random in it."""
-    args, kwargs = case.example(size)
+def run(module: Any, example: Inputs) -> Any:
+    """The outputs of a module for an example, with a seed for what is random in it."""
+    args, kwargs = example
     torch.manual_seed(3)
     return module(*args, **kwargs)
 
 
+def plain(outputs: Any) -> Any:
+    """Outputs with every container as a list, a tuple or a dictionary."""
+    if isinstance(outputs, Mapping):
+        return {name: plain(value) for name, value in outputs.items()}
+    if dataclasses.is_dataclass(outputs):
+        names = [item.name for item in dataclasses.fields(outputs)]
+        return {name: plain(getattr(outputs, name)) for name in names}
+    if isinstance(outputs, list):
+        return [plain(value) for value in outputs]
+    return tuple(map(plain, outputs)) if isinstance(outputs, tuple) else outputs
+
+
 def tensors(outputs: Any) -> list[Any]:
     """The tensors in whatever a module returns, in order."""
-    if dataclasses.is_dataclass(outputs) and not isinstance(outputs, Mapping):
-        outputs = [getattr(outputs, item.name) for item in dataclasses.fields(outputs)]
-        return [tensor for value in outputs for tensor in tensors(value)]
-    return [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
+    leaves = pytree.tree_leaves(plain(outputs))
+    return [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
 
-def loss(case: Case, outputs: Any) -> Any:
+def loss(outputs: Any) -> Any:
     """One number that depends on every output."""
-    if case.loss is not None:
-        return case.loss(outputs)
     total = 0.0
     for tensor in tensors(outputs):
         if tensor.requires_grad:
@@ -76,13 +84,32 @@ def loss(case: Case, outputs: Any) -> Any:
     return total
 
 
-def train(case: Case, module: Any, size: int | None = None) -> None:
+def train(module: Any, example: Inputs) -> None:
     """One step of gradient descent, in place."""
+    module.train()
     parameters = [value for value in module.parameters() if value.requires_grad]
     optimizer = torch.optim.SGD(parameters, 0.05, momentum=0.9)
     optimizer.zero_grad()
-    loss(case, run(case, module, size)).backward()
+    loss(run(module, example)).backward()
     optimizer.step()
+
+
+def shown(module: Any, example: Inputs, trains: bool, other: Inputs | None = None) -> Any:
+    """What a module shows of itself: outputs, state, and both again after a step of training."""
+    found: dict[str, Any] = {"state": plain(module.state_dict())}
+    found = copy.deepcopy(found)
+    module.eval()
+    with torch.no_grad():
+        found["outputs"] = copy.deepcopy(plain(run(module, example)))
+        if other is not None:
+            found["other"] = copy.deepcopy(plain(run(module, other)))
+    if trains:
+        train(module, example)
+        module.eval()
+        with torch.no_grad():
+            found["trained"] = plain(run(module, example))
+        found["trained state"] = plain(module.state_dict())
+    return found
 
 
 def mark(value: Any) -> str:
@@ -103,21 +130,37 @@ def marks(outputs: Any) -> list[str]:
 
 
 def life(case: Case, module: Any) -> dict[str, list[str]]:
-    """What a module shows of itself: outputs in both modes, state, and the same a step later."""
-    found = {}
-    module.eval()
-    with torch.no_grad():
-        found["eval"] = marks(run(case, module))
-    module.train()
-    if case.trains:
-        train(case, module)
-        module.eval()
-        with torch.no_grad():
-            found["trained"] = marks(run(case, module))
-        module.train()
-    found["state"] = [
-        f"{name} {mark(value)}"
-        for name, value in module.state_dict().items()
-        if isinstance(value, torch.Tensor)
-    ]
-    return found
+    """What a module shows of itself, as digests."""
+    found = shown(module, case.example(), case.trains)
+    return {name: marks(value) for name, value in found.items()}
+
+
+def difference(here: Any, there: Any, tolerance: float = 0.0, place: str = "") -> str:
+    """Where two outputs are not the same, or the empty string."""
+    if type(here) is not type(there):
+        return f"{place}: {type(here)} and {type(there)}"
+    if isinstance(here, torch.Tensor):
+        return _tensor_difference(here.detach(), there.detach(), tolerance, place)
+    if isinstance(here, dict):
+        if list(here) != list(there):
+            return f"{place}: {list(here)} and {list(there)}"
+        here, there = list(here.items()), list(there.items())
+    if isinstance(here, list | tuple):
+        if len(here) != len(there):
+            return f"{place}: {len(here)} and {len(there)}"
+        found = (
+            difference(a, b, tolerance, f"{place}.{number}")
+            for number, (a, b) in enumerate(zip(here, there, strict=True))
+        )
+        return next(filter(None, found), "")
+    return "" if here == there or here is there else f"{place}: {here!r} and {there!r}"
+
+
+def _tensor_difference(here: Any, there: Any, tolerance: float, place: str) -> str:
+    if mark(here) == mark(there):
+        return ""
+    if tolerance and here.shape == there.shape and here.is_floating_point():
+        scale = max(float(here.abs().max()), 1.0)
+        apart = float((here - there).abs().max()) / scale
+        return "" if apart <= tolerance else f"{place}: {apart} apart"
+    return f"{place}: {mark(here)} and {mark(there)}"

@@ -1,8 +1,8 @@
-"""A fresh interpreter that makes the modules of a family again and loads their archives.
+"""A fresh interpreter that makes modules again and loads their archives.
 
-Arguments: a folder with `NAME.safemodel`, the family, and the form: `state` (into a module of the
-class, made with another seed) or `graph` (without it). Prints a line of JSON for each: what
-the module shows of itself, or what went wrong.
+Argument: a folder with `NAME.safemodel`. Each archive is loaded into a module of
+the class, made with another seed. Prints a line of JSON for each: what the module shows of itself,
+or what went wrong.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[2])]
 
 
-def main(folder: Path, family: str) -> None:
+def main(folder: Path) -> None:
     import torch
 
     import safemodel as sm
     from tests.adapters import torch_case
-    from tests.adapters.torch_modules import MODULES
+    from tests.adapters.torch_modules import every
 
     torch.set_num_threads(1)
-    for name, case in MODULES[family].items():
+    for name, case in every().items():
         path = folder / f"{name}.safemodel"
         if not path.exists():
             continue
@@ -37,4 +37,4 @@ def main(folder: Path, family: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]))

@@ -133,6 +133,36 @@ class Loop(nn.Module):
         return while_loop(go_on, body, (torch.zeros((), dtype=torch.int64), x))
 
 
+class Mapped(nn.Module):
+    """The same for each row, in the order of the rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 4))
+
+    def forward(self, x: Any) -> Any:
+        from torch._higher_order_ops.map import map as over_rows
+
+        return over_rows(lambda row, weight: (row @ weight).relu(), x, self.weight)
+
+
+class Scanned(nn.Module):
+    """What is carried from row to row, and what each row adds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: Any) -> Any:
+        from torch._higher_order_ops.scan import scan
+
+        def step(state: Any, row: Any) -> Any:
+            state = (state * 0.5 + row).tanh()
+            return state, state.sin()
+
+        return scan(step, torch.zeros(4), self.linear(x))
+
+
 class Python(nn.Module):
     """Control flow that depends on data, in plain Python: no graph has it."""
 
@@ -390,8 +420,11 @@ CASES = {
     "complex": Case(ComplexNet, vectors(dtype=torch.complex64), (ROWS,)),
     "buffers": Case(Buffers, vectors(), (ROWS,)),
     "batch_norm": Case(
-        lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, momentum=None), nn.SELU()),
-        vectors(), (ROWS,),
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.SELU()), vectors(), (ROWS,)
+    ),
+    "batch_norm_mean": Case(
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, momentum=None), nn.CELU()),
+        vectors(), no_graph="running means whose weight is a number that is computed",
     ),
     "inputs": Case(
         Inputs,
@@ -410,6 +443,8 @@ CASES = {
     "outputs_repeated": Case(lambda: Outputs("repeated"), vectors(), (ROWS,)),
     "cond": Case(Branches, vectors(), (ROWS,)),
     "while_loop": Case(Loop, vectors(), (ROWS,), trains=False),
+    "map": Case(Mapped, vectors()),
+    "scan_rows": Case(Scanned, vectors()),
     "python_flow": Case(Python, vectors(), no_graph="control flow that depends on data"),
     "weight_norm": Case(
         lambda: nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 3)), nn.ReLU()),
@@ -448,6 +483,6 @@ CASES = {
         QuantizedBuffers, vectors(), no_graph="quantized tensors"
     ),
     "eight_bit": Case(EightBit, vectors(), (ROWS,)),
-    "sparse_mask": Case(SparseMask, vectors(), other_size=3),
+    "sparse_mask": Case(SparseMask, vectors(), no_graph="an operator of sparse tensors"),
     "strings": Case(Strings, lambda n: (torch.randn(n, 4), "tanh", 2), (ROWS, None, None)),
 }  # fmt: skip

@@ -279,6 +279,7 @@ CASES = {
     "decoder": Case(
         layer(nn.TransformerDecoderLayer, norm_first=True),
         lambda n: (torch.randn(n, 4, 8), torch.randn(n, 6, 8)), (ROWS, ROWS),
+        tolerance=1e-5,
     ),
     "translator": Case(
         Translator, lambda n: (words()(n), words(length=4)(n)), (ROWS, ROWS), tolerance=1e-5

@@ -274,6 +274,9 @@ def test_folder_without_manifest(tmp_path: Path) -> None:
     assert type(error) is NotABundleError
     assert error.message == "is a folder without manifest.json, not a bundle"
     assert "detached signature" in (error.hint or "")
+    for step in (30, 40):
+        write(tmp_path / f"step-{step:09}.safemodel", small())
+    assert "name one of them: 'step-000000040.safemodel'" in (refusal(tmp_path).hint or "")
     (tmp_path / "weights.safetensors").write_bytes(b"")
     error = refusal(tmp_path)
     assert type(error) is MissingMemberError

@@ -75,6 +75,7 @@ def make(tmp_path: Path) -> Make:
         signers: Sequence[Signer] | None = None,
         tensors: Sequence[str] = ("layer.0.weight", "layer.0.bias", "layer.1.weight"),
         architecture: Any = None,
+        training_state: Any = None,
         **values: object,
     ) -> Path:
         if signers is None:
@@ -85,6 +86,7 @@ def make(tmp_path: Path) -> Make:
         contents = Contents(
             framework="numpy",
             architecture=architecture,
+            training_state=training_state,
             metadata=metadata.make({"name": "acme/fraud", "version": "3.1", **values}),
             tensors=tuple(TensorData(spec, lambda: [bytes(128)]) for spec in specs),
             members={"README.md": Payload(b"a model", "text/markdown")},

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import safemodel as sm
+from safemodel.export.targets import TARGETS
+
+from .conftest import SCHEMAS
 
 np = pytest.importorskip("numpy")
 
@@ -62,6 +67,11 @@ def test_what_the_format_has_no_place_for(run, bundle, tmp_path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.safemodel"]
 
 
+def test_the_schema_knows_every_format() -> None:
+    schema = json.loads((SCHEMAS / "cli-export.schema.json").read_text())
+    assert schema["oneOf"][0]["properties"]["to"]["enum"] == list(TARGETS)
+
+
 @pytest.mark.parametrize("arguments", [(), ("--to", "pickle")])
 def test_only_the_formats_of_the_table(run, bundle, arguments) -> None:
     assert run("export", bundle, *arguments).code == 2
@@ -71,3 +81,11 @@ def test_a_folder_needs_no_ending(run, bundle, tmp_path) -> None:
     sm.unpack(bundle, tmp_path / "net")
     assert run("export", tmp_path / "net", "--to", "safetensors").code == 0
     assert (tmp_path / "net.safetensors").is_file()
+
+
+def test_what_is_left_out_is_told(run, tmp_path) -> None:
+    torch = pytest.importorskip("torch")
+    sm.save_checkpoint(tmp_path / "c.safemodel", model=torch.nn.Linear(2, 2), step=1)
+    found = run("export", tmp_path / "c.safemodel", "--to", "pt")
+    assert found.code == 0
+    assert "safemodel: note: random states are left out" in found.err

@@ -103,10 +103,36 @@ def test_shared_memory_and_real_names(run, make) -> None:
         {"graph": {"nodes": [1], "names": []}},
         {"graph": {"nodes": [{"items": [{"ref": -1}, {"ref": True}, {"ref": 9**9}, [[], 1]]}]}},
         {"graph": {"nodes": [{"a": {"ref": 0}, "data": 1}, {"data": "layer.0.bias"}]}},
+        {"program": 1},
+        {"program": {"operators": [1, None], "entries": {"a": 1, "b": {"x": []}}}},
+        {"program": {"operators": {}, "entries": []}},
     ],
 )
 def test_any_architecture_is_shown(run, make, architecture) -> None:
     assert run("inspect", make(architecture=architecture)).code == 0
+
+
+def test_a_stored_graph_is_named_with_what_it_needs(run, make) -> None:
+    entries = {"forward": {"eval": 0, "train": 1}, "encode": {"eval": 2}}
+    operators = ["aten::add.Tensor", "acme::blur", "control::cond"]
+    program = {"operators": operators, "entries": entries}
+    path = make(architecture={"program": program})
+    text = run("inspect", path).out
+    assert "encode (eval), forward (eval and train); 3 operators" in text
+    assert 'allow=["torch-op:acme::blur"]' in text
+    assert run("inspect", path, "--format", "json").document["needs_allow"] == [
+        "torch-op:acme::blur"
+    ]
+
+
+def test_a_checkpoint_is_shown_with_its_step_and_parts(run, make) -> None:
+    part = {"kind": "module", "class": "acme.Net"}
+    state = {"step": 40, "parts": {"model": part, "optimizer": part}}
+    assert (
+        "a checkpoint at step 40: model, optimizer\n"
+        in run("inspect", make(training_state=state)).out
+    )
+    assert "has a training state" in run("inspect", make("o.safemodel", training_state=1)).out
 
 
 def test_many_tensors_are_cut(run, make) -> None:

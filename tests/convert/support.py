@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 import subprocess
@@ -78,7 +79,10 @@ def expected(obj: Any) -> tuple[Any, Any]:
     """What `sm.save` writes of the object that the real loader returned."""
     from safemodel import adapters
 
-    chosen = adapter if adapters._choose(obj) == "sklearn" else plain_adapter
+    name = adapters.choose(obj)
+    chosen: Any = {"sklearn": adapter, "numpy": plain_adapter}.get(name)
+    if chosen is None:
+        chosen = importlib.import_module(f"safemodel.adapters.{name}")
     return content(chosen.save(obj))
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def test_places_are_named(tmp_path: Path) -> None:
 def test_odd_sources_and_targets(model: Path, tmp_path: Path) -> None:
     with pytest.raises(errors.MissingFileError):
         sm.convert(tmp_path / "missing", tmp_path / "t")
-    with pytest.raises(errors.SourceError, match="no regular file"):
+    with pytest.raises(errors.UsageError, match="into the folder itself"):
         sm.convert(tmp_path, tmp_path / "t")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(errors.SourceError, match="no regular file"):
@@ -156,6 +157,27 @@ def test_a_file_that_changes_is_refused(
 
     def reading(*arguments: Any) -> Any:
         os.utime(model, ns=(1, 1))
+        return read(*arguments)
+
+    monkeypatch.setattr(converting, "read", reading)
+    with pytest.raises(errors.ChangedFileError):
+        sm.convert(model, tmp_path / "t", signer=None)
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the time is that of the creation")
+def test_a_file_that_changes_is_refused_though_its_time_is_put_back(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safemodel.convert import converting
+
+    read = converting.read
+
+    def reading(*arguments: Any) -> Any:
+        before = model.stat()
+        time.sleep(0.05)  # the clock of a file system has ticks
+        model.write_bytes(model.read_bytes())
+        os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
         return read(*arguments)
 
     monkeypatch.setattr(converting, "read", reading)

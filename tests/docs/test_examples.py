@@ -39,6 +39,14 @@ def test_pytorch(tmp_path) -> None:
     assert "saved again" in out
 
 
+def test_checkpoint_kill_resume(tmp_path) -> None:
+    pytest.importorskip("torch")
+    out = run("checkpoint_kill_resume.py", tmp_path)
+    assert out.count("killed: step-") == 2
+    assert "went on from step" in out
+    assert "the same weights, to the last bit" in out
+
+
 def test_demo(tmp_path) -> None:
     pytest.importorskip("sklearn")
     out = run("demo.py", tmp_path / "demo")
@@ -65,3 +73,10 @@ def test_transfer_learning(tmp_path) -> None:
     out = run("transfer_learning.py", tmp_path)
     assert out.count(": all entries loaded") == 2
     assert "with a new head: 9" in out
+
+
+def test_ship_without_code(tmp_path) -> None:
+    pytest.importorskip("torch")
+    out = run("ship_without_code.py", tmp_path)
+    assert "trained on elsewhere: 27 parameters" in out
+    assert "the largest difference of the answers: " in out

@@ -15,7 +15,12 @@ from tests.docs.test_scan_pages import DOCS, blocks, commands
 
 pytest.importorskip("sklearn")
 
-NEEDED = {"continue-training": ("xgboost",), "pytorch": ("torch",)}
+NEEDED = {
+    "continue-training": ("xgboost",),
+    "pytorch": ("torch",),
+    "checkpoints": ("torch",),
+    "transformers": ("torch", "transformers"),
+}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the pages show paths of POSIX")

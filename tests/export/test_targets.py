@@ -143,6 +143,61 @@ def test_pt_of_a_module(tmp_path) -> None:
     assert state["0.weight"].data_ptr() == state["1.weight"].data_ptr()
 
 
+class Graphed(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 3)
+        self.register_buffer("temporary", torch.ones(3), persistent=False)
+        self.constant = torch.tensor([1.0, 2, 3])
+
+    def forward(self, x: Any) -> Any:
+        return self.linear(x) + self.temporary + self.constant
+
+
+def test_a_module_with_its_graph_leaves_its_state(tmp_path) -> None:
+    module = Graphed()
+    sm.save(module, tmp_path / "x.safemodel", example_inputs=(torch.ones(2, 3),))
+    sm.export(tmp_path / "x.safemodel", tmp_path / "x.pt", to="pt")
+    sm.export(tmp_path / "x.safemodel", tmp_path / "x.s", to="safetensors")
+    state = torch.load(tmp_path / "x.pt", weights_only=True)
+    assert list(state) == ["linear.weight", "linear.bias"]
+    Graphed().load_state_dict(state)
+    found = pytest.importorskip("safetensors.torch").load_file(tmp_path / "x.s")
+    assert found.keys() == state.keys()
+
+
+def test_a_checkpoint_leaves_all_but_its_random_states(tmp_path) -> None:
+    training = TRAININGS["tied"]()
+    training.step()
+    sm.save_checkpoint(
+        tmp_path / "c.safemodel",
+        model={"net": training.model},
+        optimizer=training.optimizer,
+        generators=training.data,
+        step=7,
+        extra={"best": 0.5},
+    )
+    sm.export(tmp_path / "c.safemodel", tmp_path / "c.pt", to="pt")
+    back = torch.load(tmp_path / "c.pt", weights_only=True)
+    assert back.keys() == {"model.net", "optimizer", "extra", "step"}
+    assert (back["step"], back["extra"]) == (7, {"best": 0.5})
+    training.model.load_state_dict(back["model.net"])
+    training.optimizer.load_state_dict(back["optimizer"])
+    with pytest.raises(UnsavableError) as caught:
+        sm.export(tmp_path / "c.safemodel", tmp_path / "c.s", to="safetensors")
+    assert caught.value.place == "model.net"
+
+
+def test_a_model_in_two_forms_leaves_its_own(tmp_path) -> None:
+    pytest.importorskip("onnxruntime")
+    module = torch.nn.Linear(300, 20)
+    sm.save(module, tmp_path / "x.safemodel", onnx_inputs=torch.rand(2, 300))
+    sm.export(tmp_path / "x.safemodel", tmp_path / "x.pt", to="pt")
+    back = torch.load(tmp_path / "x.pt", weights_only=True)
+    assert back.keys() == {"weight", "bias"}
+    assert torch.equal(back["weight"], module.weight)
+
+
 def test_pt_is_a_plain_file_of_pytorch(tmp_path) -> None:
     path = exported({"w": torch.randn(1000, 3)}, tmp_path, "pt")
     assert scan(path).files[0].findings == ()

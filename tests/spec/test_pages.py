@@ -18,8 +18,11 @@ PAGES = (
     "signing.md",
     "object-graph.md",
     "sklearn.md",
+    "torch-graph.md",
     "onnx.md",
     "keras.md",
+    "transformers.md",
+    "checkpoints.md",
     "threat-model.md",
     "cli.md",
 )
@@ -99,10 +102,19 @@ def test_the_pages_name_sections_that_exist(page: str) -> None:
 
 
 def test_kinds_of_the_adapters_are_in_the_pages() -> None:
-    text = "".join((SPEC / page).read_text() for page in ("object-graph.md", "sklearn.md", "keras.md"))
+    pages = ("object-graph.md", "sklearn.md", "checkpoints.md", "keras.md")
+    text = "".join((SPEC / page).read_text() for page in pages)
     for path in (SPEC.parent / "safemodel" / "adapters").rglob("*.py"):
         for kind in re.findall(r'"kind": "(?!acme)([a-z_.]+)"', path.read_text()):
             assert f"`{kind}`" in text, f"{path.name}: {kind}"
+
+
+def test_the_limits_of_torch_graphs_are_those_of_the_code() -> None:
+    text = (SPEC / "torch-graph.md").read_text()
+    found = dict(re.findall(r"^\| `(MAX_PROGRAM_\w+)` \| ([0-9,]+) \|", text, re.MULTILINE))
+    assert set(found) == {name for name in vars(limits) if name.startswith("MAX_PROGRAM_")}
+    for name, value in found.items():
+        assert getattr(limits, name) == int(value.replace(",", "")), name
 
 
 def test_the_limits_of_onnx_are_those_of_the_code() -> None:

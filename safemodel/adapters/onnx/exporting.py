@@ -7,6 +7,7 @@ spec/onnx.md, "Two forms".
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from safemodel.adapters.onnx.examples import Example, examples
 from safemodel.adapters.onnx.files import OnnxFile
 from safemodel.adapters.onnx.wire import Message
 from safemodel.errors import MissingLibraryError, UnsavableError, UsageError
@@ -26,15 +28,22 @@ _HINT: Final = "pip install 'safemodel[onnx-export]'"
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """A model in a file, what to feed it with, and outputs of the original.
+class Call:
+    """What to feed a model with, and what the original then gives."""
 
-    `outputs` are in the order of the model's, or (with `names`) by the method that gave them.
+    feeds: Mapping[str, Any]
+    outputs: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A model in a file, and calls of it to compare.
+
+    Outputs are in the order of the model's, or (with `names`) by the method that gave them.
     """
 
     file: OnnxFile
-    feeds: Mapping[str, Any]
-    outputs: Sequence[Any]
+    calls: Sequence[Call]
     names: Sequence[str] = ()
 
 
@@ -67,7 +76,7 @@ def _export_estimator(obj: Any, inputs: Any, path: str) -> Exported:
     options = {"zipmap": False} if is_classifier(obj) else None
     # Some of its converters know no later one: IsolationForest asks for it.
     opsets = {"": skl2onnx.__max_supported_opset__, "ai.onnx.ml": 3}
-    with _converting("skl2onnx"):
+    with _converting("skl2onnx can't convert it"):
         model = skl2onnx.to_onnx(
             obj, inputs[:1], options=options, name=type(obj).__name__, target_opset=opsets
         )
@@ -80,7 +89,7 @@ def _export_estimator(obj: Any, inputs: Any, path: str) -> Exported:
         feeds = {str(name): inputs[name].to_numpy().reshape(-1, 1) for name in columns}
     methods = [name for name in _METHODS if hasattr(obj, name)]
     outputs = [_dense(getattr(obj, name)(inputs)) for name in methods]
-    return Exported(OnnxFile(path), feeds, outputs, methods)
+    return Exported(OnnxFile(path), [Call(feeds, outputs)], methods)
 
 
 def _dense(output: Any) -> Any:
@@ -90,34 +99,91 @@ def _dense(output: Any) -> Any:
 def _export_module(obj: Any, inputs: Any, path: str) -> Exported:
     import torch
 
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingLibraryError("onnx is not installed", hint=_HINT)
     if not isinstance(obj, torch.nn.Module):
         raise UsageError(
             f"onnx_inputs= is for modules, not for {type(obj).__name__}", hint="save the module"
         )
-    args = inputs if isinstance(inputs, tuple) else (inputs,)
-    if not args or not all(isinstance(item, torch.Tensor) for item in args):
-        raise UsageError("onnx_inputs= for a module is a tensor, or a tuple of tensors")
-    names = [f"input_{number}" for number in range(len(args))]
+    given = examples(inputs, torch.Tensor)
     training = [part for part in obj.modules() if part.training]
     obj.eval()
     try:
         with torch.no_grad():
-            outputs = [item.cpu().numpy() for item in _flat(obj(*args), torch.Tensor)]
-        results = [f"output_{number}" for number in range(len(outputs))]
-        batch = {name: {0: "batch"} for name, item in zip(names, args, strict=True) if item.ndim}
-        batch |= {
-            name: {0: "batch"} for name, item in zip(results, outputs, strict=True) if item.ndim
-        }
-        with _converting("torch.onnx"):
+            calls = [
+                Call(
+                    example.feeds(),
+                    [_as_array(item) for item in _flat(_run(obj, example), torch.Tensor)],
+                )
+                for example in given
+            ]
+        results = [f"output_{number}" for number in range(len(calls[0].outputs))]
+        _check_outputs(calls)
+        axes = _axes(list(given[0].tensors), [list(call.feeds.values()) for call in calls])
+        axes |= _axes(results, [call.outputs for call in calls])
+        with _converting("torch.onnx can't convert it"):
             torch.onnx.export(
-                obj, args, path, dynamo=False, verbose=False, input_names=names,
-                output_names=results, dynamic_axes=batch,
+                _positional(obj, given[0]), tuple(given[0].tensors.values()), path,
+                dynamo=False, verbose=False, input_names=list(given[0].tensors),
+                output_names=results, dynamic_axes=axes,
             )  # fmt: skip
     finally:
         for part in training:
             part.training = True
-    feeds = {name: item.detach().cpu().numpy() for name, item in zip(names, args, strict=True)}
-    return Exported(OnnxFile(path), feeds, outputs)
+    return Exported(OnnxFile(path), calls)
+
+
+def _positional(obj: Any, example: Example) -> Any:
+    """The module itself, or around it one that takes its tensors by position.
+
+    So much the exporter can do: it takes no arguments by name, and no constants among them.
+    """
+    import torch
+
+    if not example.kwargs:
+        return obj
+    count, names = len(example.args), list(example.tensors)[len(example.args) :]
+
+    class Positional(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = obj
+
+        def forward(self, *tensors: Any) -> Any:
+            given = {**example.kwargs, **dict(zip(names, tensors[count:], strict=True))}
+            return tuple(_flat(self.module(*tensors[:count], **given), torch.Tensor))
+
+    return Positional().eval()
+
+
+def _run(obj: Any, example: Example) -> Any:
+    with _converting("the module can't be called so"):
+        return obj(*example.args, **example.kwargs)
+
+
+def _as_array(tensor: Any) -> Any:
+    return tensor.detach().cpu().numpy()
+
+
+def _check_outputs(calls: Sequence[Call]) -> None:
+    kinds = [[(item.ndim, item.dtype) for item in call.outputs] for call in calls]
+    if any(kind != kinds[0] for kind in kinds):
+        raise UnsavableError("a module that gives other kinds of outputs for other onnx_inputs=")
+
+
+def _axes(names: Sequence[str], examples: Sequence[Sequence[Any]]) -> dict[str, dict[int, str]]:
+    """The axes that may have any length: the first, and those that differ between examples."""
+    axes: dict[str, dict[int, str]] = {}
+    for name, *items in zip(names, *examples, strict=True):
+        lengths = zip(*(item.shape for item in items), strict=True)
+        found = {
+            axis: "batch" if axis == 0 else f"{name}_{axis}"
+            for axis, seen in enumerate(lengths)
+            if axis == 0 or len(set(seen)) > 1
+        }
+        if found:
+            axes[name] = found
+    return axes
 
 
 def _flat(output: Any, kind: type) -> Iterator[Any]:
@@ -134,12 +200,12 @@ def _flat(output: Any, kind: type) -> Iterator[Any]:
 
 
 class _converting:  # noqa: N801 - reads as a function
-    """Say of what a converter raises that it can't, and keep its warnings to itself."""
+    """Say of what a converter raises what it can't, and keep its warnings to itself."""
 
-    def __init__(self, converter: str) -> None:
+    def __init__(self, problem: str) -> None:
         import warnings
 
-        self.converter = converter
+        self.problem = problem
         self.warnings = warnings.catch_warnings(action="ignore")
 
     def __enter__(self) -> None:
@@ -149,7 +215,7 @@ class _converting:  # noqa: N801 - reads as a function
         self.warnings.__exit__(None, None, None)
         if isinstance(error, Exception):
             raise UnsavableError(
-                f"{self.converter} can't convert it: {type(error).__name__}: {error!s:.300}",
+                f"{self.problem}: {type(error).__name__}: {error!s:.300}",
                 hint="save it without onnx_inputs=",
             ) from error
 
@@ -168,15 +234,23 @@ def compare(exported: Exported) -> list[str]:
             "onnxruntime is not installed, and both forms have to be compared",
             hint="pip install 'safemodel[onnx]'",
         ) from error
-    with _converting("onnxruntime"):
+    with _converting("ONNX Runtime can't run it"):
         session = onnxruntime.InferenceSession(
             os.fspath(exported.file.path), providers=["CPUExecutionProvider"]
         )
-        feeds = _typed(exported.feeds, session.get_inputs())
-        found = session.run(None, feeds)
     names = [output.name for output in session.get_outputs()]
+    for call in exported.calls:
+        with _converting("ONNX Runtime can't run it"):
+            found = session.run(None, _typed(call.feeds, session.get_inputs()))
+        _compare(names, found, call.outputs, in_order=not exported.names)
+    return names
+
+
+def _compare(names: Sequence[str], found: Any, wanted: Sequence[Any], *, in_order: bool) -> None:
+    if in_order and len(found) != len(wanted):
+        raise UnsavableError(f"{len(found)} outputs of the ONNX form for {len(wanted)}")
     for number, (name, output) in enumerate(zip(names, found, strict=True)):
-        candidates = exported.outputs if exported.names else exported.outputs[number : number + 1]
+        candidates = wanted[number : number + 1] if in_order else wanted
         if not any(_close(output, expected) for expected in candidates):
             raise UnsavableError(
                 f"the output {name} of the ONNX form differs from the model's own by more than "
@@ -184,7 +258,6 @@ def compare(exported: Exported) -> list[str]:
                 hint="give inputs like those it was trained with, in 32 bits as ONNX computes; or "
                 "save it without onnx_inputs=",
             )
-    return names
 
 
 def _typed(feeds: Mapping[str, Any], inputs: Any) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """PyTorch's kinds of an object graph, read.
 
 Every tensor is a view of verified bytes: of the arena on the CPU, of a copy of each storage on
-another device; what PyTorch checks once and trusts from then on, indices of sparse tensors, is a
-copy that nothing else of the archive can write to. They, parameters of quantized tensors and the
-positions inside a generator are checked here, since PyTorch's C++ takes them for granted.
+another device (`staging.py`); what PyTorch checks once and trusts from then on, indices of sparse
+tensors, is a copy that nothing else of the archive can write to. They, parameters of quantized
+tensors and the positions inside a generator are checked here, on the CPU, since PyTorch's C++ takes
+them for granted.
 Implements spec/object-graph.md, "PyTorch kinds".
 """
 
@@ -46,8 +47,18 @@ def storage_of(tensor: Tensor, device: torch.device | None = None) -> Any:
     if not tensor.nbytes:
         return torch.UntypedStorage(0, device=device or "cpu")  # type: ignore[no-untyped-call]
     buffer = bytearray(tensor.buffer) if tensor.buffer.readonly else tensor.buffer
-    storage = torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
-    return storage if device is None or device.type == "cpu" else storage.to(device=device)
+    return torch.frombuffer(buffer, dtype=torch.uint8).to(device=device).untyped_storage()
+
+
+def _device(node: Node, decoder: Decoder) -> torch.device | None:
+    """Where the tensor of a node goes: parts of what is checked on the CPU are there first."""
+    device: torch.device | None = decoder.scratch.get("device")
+    return None if id(node) in decoder.scratch.get("host", ()) else device
+
+
+def _moved(result: Any, decoder: Decoder) -> Any:
+    device = decoder.scratch.get("device")
+    return result if device is None else result.to(device=device)
 
 
 def typed(storage: Any, dtype: torch.dtype, offset: int, shape: Any, strides: Any) -> Any:
@@ -65,7 +76,7 @@ def _create_tensor(node: Node, decoder: Decoder) -> Any:
         tensor = decoder.tensor(node["data"])
         shape = _logical_shape(tensor, stored, unit)
         _check_bools(decoder, tensor, dtype, None)
-        result = _shared(decoder, tensor, dtype, 0, shape, _contiguous(shape))
+        result = _shared(node, decoder, tensor, dtype, 0, shape, _contiguous(shape))
     if "conj" in node and flag(node["conj"], "conj"):
         result = result.conj()
     if "neg" in node and flag(node["neg"], "neg"):
@@ -85,12 +96,19 @@ def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _shared(
-    decoder: Decoder, tensor: Tensor, dtype: torch.dtype, offset: int, shape: Any, strides: Any
+    node: Node,
+    decoder: Decoder,
+    tensor: Tensor,
+    dtype: torch.dtype,
+    offset: int,
+    shape: Any,
+    strides: Any,
 ) -> Any:
     """A view of a stored tensor; all views of it share one storage, on any device."""
-    storages = decoder.scratch.setdefault("storages", {})
+    device = _device(node, decoder)
+    storages = decoder.scratch.setdefault("storages" if device else "on the CPU", {})
     if tensor.name not in storages:
-        storages[tensor.name] = storage_of(tensor, decoder.scratch.get("device"))
+        storages[tensor.name] = storage_of(tensor, device)
     return typed(storages[tensor.name], dtype, offset, shape, strides)
 
 
@@ -102,7 +120,7 @@ def _view(node: Node, decoder: Decoder, dtype: torch.dtype) -> Any:
         raise ArchitectureError("a view that is not aligned to its items")
     _check_bools(decoder, tensor, dtype, (shape, strides, offset))
     strides = tuple(step // size for step in strides)
-    return _shared(decoder, tensor, dtype, offset // size, shape, strides)
+    return _shared(node, decoder, tensor, dtype, offset // size, shape, strides)
 
 
 def _permuted(
@@ -123,10 +141,8 @@ def _permuted(
     strides = tuple(step // size for step in layout)
     target = torch.empty(math.prod(shape), dtype=carrier).as_strided(shape, strides)
     target.copy_(source)
-    device = decoder.scratch.get("device")
-    storage = target.untyped_storage()
-    if device is not None and device.type != "cpu":
-        storage = storage.to(device=device)
+    flat = torch.empty(0, dtype=torch.uint8).set_(target.untyped_storage())
+    storage = flat.to(device=_device(node, decoder)).untyped_storage()
     return typed(storage, dtype, 0, shape, strides)
 
 
@@ -205,7 +221,7 @@ def _create_quantized(node: Node, decoder: Decoder) -> Any:
         if type(scale) is not float:
             raise ArchitectureError("the scale must be a float")
         made = torch._make_per_tensor_quantized_tensor(values, scale, zero_point)
-        return _finish(_with_strides(made, values), node)
+        return _finish(_moved(_with_strides(made, values), decoder), node)
     axis = integer(node["axis"], 0, max(values.dim() - 1, 0), "axis")
     scales = _child(node, "scale", decoder, torch.float32, torch.float64)
     zeros = _child(node, "zero_point", decoder, torch.int32, torch.int64, torch.float32)
@@ -217,7 +233,7 @@ def _create_quantized(node: Node, decoder: Decoder) -> Any:
         raise ArchitectureError(f"a zero point outside {low} to {high}")
     scales, zeros = _copy(scales, decoder), _copy(zeros, decoder)
     made = torch._make_per_channel_quantized_tensor(values, scales, zeros, axis)
-    return _finish(_with_strides(made, values), node)
+    return _finish(_moved(_with_strides(made, values), decoder), node)
 
 
 def _with_strides(made: Any, values: Any) -> Any:
@@ -237,7 +253,7 @@ def _create_coo(node: Node, decoder: Decoder) -> Any:
     made = torch.sparse_coo_tensor(
         indices, values, shape, check_invariants=True, is_coalesced=coalesced or None
     )
-    return _finish(made, node)
+    return _finish(_moved(made, decoder), node)
 
 
 def _create_compressed(node: Node, decoder: Decoder) -> Any:
@@ -254,7 +270,7 @@ def _create_compressed(node: Node, decoder: Decoder) -> Any:
         layout=tables.LAYOUTS[layout],
         check_invariants=True,
     )
-    return _finish(made, node)
+    return _finish(_moved(made, decoder), node)
 
 
 def _fill_ordered_dict(obj: Any, node: Node, decoder: Decoder) -> None:

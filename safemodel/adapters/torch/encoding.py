@@ -8,7 +8,7 @@ and shapes. Implements spec/object-graph.md, "PyTorch kinds".
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -92,7 +92,8 @@ def _on_cpu(tensor: Any, encoder: Encoder) -> Any:
     copies: dict[tuple[str, int], Any] = encoder.scratch.setdefault("storages", {})
     key = str(tensor.device), storage.data_ptr()
     if key not in copies or not storage.nbytes():
-        copies[key] = storage.cpu()
+        copy: Callable[[Any], Any] | None = encoder.scratch.get("to_host")
+        copies[key] = storage.cpu() if copy is None else copy(storage)
     empty = torch.empty(0, dtype=tensor.dtype)
     return empty.set_(copies[key], tensor.storage_offset(), tensor.shape, tensor.stride())
 
@@ -189,18 +190,6 @@ def _encode_compressed(tensor: Any, path: str, encoder: Encoder) -> Node:
     }
 
 
-def _encode_ordered_dict(obj: Any, path: str, encoder: Encoder) -> Node:
-    attributes = vars(obj)
-    if attributes.keys() - {"_metadata"}:
-        raise UnsavableError(
-            "an OrderedDict with attributes of its own", place=path or None, hint="save dict(value)"
-        )
-    node: Node = {"kind": "OrderedDict", "items": plain.encode_pairs(obj, path, encoder)}
-    if attributes:
-        node["metadata"] = encoder.value(obj._metadata, join(path, "_metadata"))
-    return node
-
-
 def _encode_generator(obj: Any, path: str, encoder: Encoder) -> Node:
     if obj.device.type != "cpu":
         raise UnsavableError(
@@ -238,7 +227,7 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     **plain.HANDLERS,
     **arrays.HANDLERS,
     **random_state.HANDLERS,
-    OrderedDict: _encode_ordered_dict,
+    OrderedDict: tensors.encode_ordered_dict,
     torch.Tensor: encode_tensor,
     torch.nn.Parameter: encode_tensor,
     torch.Generator: _encode_generator,

@@ -64,7 +64,10 @@ def check_target(into: object, saved: str | None) -> object:
             hint="pass a module, an optimizer, a scheduler, a gradient scaler, or dict",
         )
     if saved is not None and saved != kind:
-        raise StateMismatchError(f"the archive holds the state of a {saved}, into= is a {kind}")
+        raise StateMismatchError(
+            f"the archive holds the state of a {saved}, and into= is of another kind: {kind}",
+            hint="pass an object of that kind, or into=dict for the bare state",
+        )
     return into
 
 
@@ -287,7 +290,7 @@ def _fit_entries(
             own_number, parameter = mine[number]
             if _entry_fits(entry, parameter, f"state.{number}", findings):
                 fitting[own_number] = entry
-        elif number in own["state"] and type(number) is not int:
+        elif number in own["state"] and number not in numbers:  # 0.0 and False are 0, too
             fitting[number] = entry
         else:
             findings.unexpected.append(f"state.{number}")

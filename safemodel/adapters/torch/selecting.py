@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -89,7 +89,12 @@ def selection(
         raise UsageError(
             "only= is a list of patterns, and a single one was given", hint=f"only=[{only!r}]"
         )
-    if only is not None and (not only or not all(isinstance(pattern, str) for pattern in only)):
+    given: Any = only  # from the caller
+    if given is not None and (
+        not isinstance(given, Collection)
+        or not given
+        or not all(isinstance(pattern, str) for pattern in given)
+    ):
         raise UsageError("only= is a list of patterns of names", hint='only=["encoder.*"]')
     return Selection(dict(prefixes), None if only is None else tuple(only))
 

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from safemodel.adapters.torch import into as into_state
+from safemodel.adapters.torch.checkpoint import spreading
+from safemodel.adapters.torch.checkpoint.jointly import Request as Request
+from safemodel.adapters.torch.checkpoint.jointly import save_together as save_together
 from safemodel.adapters.torch.checkpoint.loading import States, read_states
 from safemodel.adapters.torch.checkpoint.loading import restore as restore
+from safemodel.adapters.torch.checkpoint.saving import HOST
 from safemodel.adapters.torch.checkpoint.saving import save as save
-from safemodel.errors import ArchitectureError, UsageError
+from safemodel.adapters.torch.checkpoint.shards import NotCoveredError
+from safemodel.adapters.torch.checkpoint.snapshot import Snapshot
+from safemodel.errors import ArchitectureError, StateMismatchError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 NAME: Final = "torch_checkpoint"
 VERSION: Final = 1
 FRAMEWORK: Final = "torch"
+SNAPSHOT: Final = Snapshot(HOST)  # for asynchronous saves, one at a time
 
 
 def load(
@@ -46,7 +53,7 @@ def load(
     if device is not None:
         raise UsageError("device= makes no sense here: the state of a checkpoint goes where it was")
     if into is None or into is dict:
-        return read_states(bundle).root
+        return _whole(read_states(bundle))
     target: Any = into_state.check_target(into, None)
     if not isinstance(target, torch.nn.Module):
         raise UsageError(
@@ -54,7 +61,24 @@ def load(
             hint="safemodel.load_checkpoint(path, optimizer=optimizer) restores other parts",
         )
     states = read_states(bundle)
-    return into_state.put(states.root[_only_model(states)], target, strict=strict)
+    root = _whole(states)
+    return into_state.put(root[_only_model(states)], target, strict=strict)
+
+
+def _whole(states: States) -> dict[str, Any]:
+    differing = [path for path in states.differing if path != "rng"]
+    if differing:
+        raise StateMismatchError(
+            f"several ranks saved this checkpoint, and differ in {differing[0]}",
+            hint="safemodel.load_checkpoint(path, model=model)",
+        )
+    if states.differing:
+        del states.root["rng"]
+    try:
+        root: dict[str, Any] = spreading.assembled(states.root)
+    except NotCoveredError:
+        raise ArchitectureError("a tensor of which shards are missing") from None
+    return root
 
 
 def _only_model(states: States) -> str:

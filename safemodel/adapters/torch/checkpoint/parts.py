@@ -7,6 +7,7 @@ spec/checkpoints.md, "Parts".
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ KEY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 def named(arguments: Mapping[str, object]) -> dict[str, Any]:
     """The objects of `model=`, `optimizer=`, ... by part, in the order of the arguments.
 
-    A module that is wrapped for data-parallel training stands for the module in it.
+    A module that is compiled, or wrapped for data-parallel training, stands for the module in it.
 
     Raises:
         UsageError: something that has no such state, or a key that is no name.
@@ -64,9 +65,18 @@ def check_key(key: object, argument: str) -> None:
 def _checked(obj: Any, place: str, kind: str) -> Any:
     if into_state.kind_of(obj) != kind:
         raise UsageError(
-            f"{place} must be a {kind}, and is a {tables.kind_name(obj)}",
+            f"{place} is no {kind}: {tables.kind_name(obj)}",
             hint="pass the object itself, or a dictionary of several; plain data goes into extra=",
         )
-    if isinstance(obj, torch.nn.parallel.DistributedDataParallel):
-        return obj.module
-    return obj
+    return _unwrapped(obj)
+
+
+def _unwrapped(obj: Any) -> Any:
+    compiler = sys.modules.get("torch._dynamo.eval_frame")
+    while True:
+        if isinstance(obj, torch.nn.parallel.DistributedDataParallel):
+            obj = obj.module
+        elif compiler is not None and isinstance(obj, compiler.OptimizedModule):
+            obj = obj._orig_mod
+        else:
+            return obj

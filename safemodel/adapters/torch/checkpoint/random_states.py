@@ -71,16 +71,21 @@ def _numpy_global() -> np.random.RandomState:
             place="rng.numpy",
             hint="pass rng=False, and generators of your own in generators=",
         )
-    made = np.random.RandomState()
+    made = _random_state()
     made.set_state(state)
     return made
+
+
+def _random_state() -> np.random.RandomState:
+    # Of a fixed seed: one that the system chose would be in the archive.
+    return np.random.RandomState(np.random.MT19937(0))
 
 
 def _from_python(state: Any, place: str) -> np.random.RandomState:
     version, words, gauss = state
     if version != _PYTHON_VERSION or len(words) != _WORDS + 1:
         raise UnsavableError("a random state of an unknown version of Python", place=place)
-    made = np.random.RandomState()
+    made = _random_state()
     key, position = np.array(words[:-1], np.uint32), int(words[-1])
     made.set_state(("MT19937", key, position, gauss is not None, gauss or 0.0))
     return made

@@ -6,7 +6,7 @@ Knows no file. Implements spec/checkpoints.md, "Content".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy
 import torch
@@ -16,13 +16,16 @@ from safemodel.adapters.graph_encode import encode
 from safemodel.adapters.protocol import Saved
 from safemodel.adapters.torch import into as into_state
 from safemodel.adapters.torch import tables
-from safemodel.adapters.torch.checkpoint import random_states
+from safemodel.adapters.torch.checkpoint import random_states, shards
+from safemodel.adapters.torch.checkpoint.hosting import HostCopies
 from safemodel.adapters.torch.checkpoint.parts import named
 from safemodel.adapters.torch.encoding import HANDLERS, INLINES
 from safemodel.errors import UnsavableError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
+
+HOST: Final = HostCopies()
 
 
 def save(
@@ -32,8 +35,11 @@ def save(
     step: int | None = None,
     rng: bool = True,
     extra: object = None,
+    sharded: bool = False,
 ) -> Saved:
     """The states of the objects in `arguments` (`model`, `optimizer`, ...), and the rest.
+
+    `sharded`: tensors that are spread over ranks are shards.
 
     Raises:
         UnsavableError: part of a state can't be represented; `place` is its path.
@@ -52,7 +58,15 @@ def save(
         }
     if extra is not None:
         root["extra"] = extra
-    encoded = encode(root, handlers=HANDLERS, inlines=INLINES)
+    spread = shards.handlers() if sharded else shards.refusals()
+    HOST.begin()
+    encoded = encode(
+        root,
+        handlers={**HANDLERS, **spread},
+        inlines=INLINES,
+        context={"to_host": HOST.copy},
+    )
+    HOST.finish()
     return Saved(
         {"graph": encoded.graph},
         encoded.tensors,

@@ -13,7 +13,12 @@ from typing import Any, Final
 import torch
 
 from safemodel.adapters.torch import tables
-from safemodel.adapters.torch.operators.roles import check_integers, check_strings
+from safemodel.adapters.torch.operators.roles import (
+    MAX_ELEMENTS,
+    check_floats,
+    check_integers,
+    check_strings,
+)
 from safemodel.adapters.torch.operators.schema import Argument, Signature
 from safemodel.errors import ArchitectureError
 
@@ -38,8 +43,10 @@ _PLAIN_DTYPES: Final = frozenset(
     if name.startswith(("bool", "float", "bfloat", "complex"))
     or name in {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
 )
-_QUANTIZED_DTYPES: Final = frozenset(tables.QUANTIZED_NAMES)
 _FORMATS: Final = frozenset(tables.MEMORY_FORMATS.values())
+
+
+_COUNTED: Final[Mapping[str, Any]] = {"start": 0, "end": None, "step": 1}
 
 
 def _is_int(value: Any) -> bool:
@@ -87,14 +94,27 @@ def _item(argument: Argument, value: Any) -> None:
         if base not in _COMPUTED:
             raise ArchitectureError(f"argument {argument.name!r} must be written in the graph")
         return
-    if base == "ScalarType" and argument.role == "qdtype":
-        fits = type(value) is torch.dtype and value in _QUANTIZED_DTYPES
-    else:
-        fits = base in _LITERALS and _LITERALS[base](value)
-    if base == "Tensor" and argument.kind.many:
-        fits = False
-    if not fits:
+    fits = base in _LITERALS and _LITERALS[base](value)
+    if not fits or (base == "Tensor" and argument.kind.many):
         raise ArchitectureError(f"argument {argument.name!r} is {value!r:.60}, not {argument.kind}")
+
+
+def _stands_for_list(argument: Argument, value: Any) -> bool:
+    """Whether it is one number for all of a list of a fixed length, or a node that has tensors."""
+    if isinstance(value, NodeRef) and argument.kind.base == "Tensor":
+        return True
+    return value is not None and argument.kind.length is not None
+
+
+def _check_length(argument: Argument, length: int) -> None:
+    """Refuse a list of another length than the schema has: kernels read as many as it has."""
+    expected = argument.kind.length
+    if expected is None or expected == 1 or length == expected:
+        return
+    if length == 1 and argument.name != "output_size":  # one for all dimensions
+        return
+    if length or argument.name != "stride":  # an empty stride is that of the kernel
+        raise ArchitectureError(f"argument {argument.name!r} has {length} items, not {expected}")
 
 
 def check_value(argument: Argument, value: Any) -> None:
@@ -109,15 +129,34 @@ def check_value(argument: Argument, value: Any) -> None:
     values: Sequence[Any] = [value]
     if kind.many and isinstance(value, list | tuple):
         values = value
-    elif kind.many and not isinstance(value, NodeRef) and (kind.length is None or value is None):
+        _check_length(argument, len(values))
+    elif kind.many and not _stands_for_list(argument, value):
         raise ArchitectureError(f"argument {argument.name!r} is not a list")
     for item in values:
         _item(argument, item)
     literal = [item for item in values if item is not None and not isinstance(item, NodeRef)]
     if kind.base in ("int", "SymInt"):
         check_integers(argument.name, argument.role, literal)
+    elif kind.base == "float":
+        check_floats(argument.name, literal)
     elif kind.base == "str":
         check_strings(argument.name, argument.role, literal)
+
+
+def check_count(given: Mapping[str, Any]) -> None:
+    """Check how many numbers `arange` is to make, as far as literals say.
+
+    Raises:
+        ArchitectureError: too many, or no number of them.
+    """
+    start, end, step = (given.get(name, default) for name, default in _COUNTED.items())
+    if all(type(value) in (bool, int, float) for value in (start, end, step)):
+        try:
+            count = abs((end - start) / step)
+        except (OverflowError, ZeroDivisionError):
+            count = float("inf")
+        if not count <= MAX_ELEMENTS:
+            raise ArchitectureError(f"a range of more than {MAX_ELEMENTS} numbers")
 
 
 def check_arguments(signature: Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -137,6 +176,9 @@ def check_arguments(signature: Signature, args: Sequence[Any], kwargs: Mapping[s
         if name not in known or name in given:
             raise ArchitectureError(f"argument {name!r:.60} is unknown or given twice")
         check_value(known[name], value)
+    if signature.text.startswith("arange"):
+        names = [argument.name for argument in places]
+        check_count(dict(zip(names, args, strict=False)) | dict(kwargs))
     for argument in signature.arguments:
         if argument.required and argument.name not in given and argument.name not in kwargs:
             raise ArchitectureError(f"argument {argument.name!r} is missing")

@@ -18,6 +18,10 @@ from safemodel.errors import ArchitectureError
 MAX_ELEMENTS: Final = 2**30
 # What a literal may be as one size that allocates nothing by itself.
 MAX_SIZE: Final = 2**48
+# Of a matrix whose both sides are written.
+MAX_SIDE: Final = 2**15
+# What an image or a signal may grow by, in each dimension.
+MAX_SCALE: Final = 1024
 MAX_DIMS: Final = 64
 # Kernels, strides, dilations, paddings, groups, heads.
 MAX_WINDOW: Final = 2**20
@@ -39,6 +43,15 @@ def _sizes(values: Sequence[Any]) -> bool:
     )
 
 
+def _pad(values: Sequence[Any]) -> bool:
+    if len(values) > 2 * MAX_DIMS:
+        return False
+    grown = [sum(values[at : at + 2]) for at in range(0, len(values), 2)]
+    return all(abs(value) <= MAX_SIZE for value in values) and (
+        math.prod(1 + max(more, 0) for more in grown) <= MAX_ELEMENTS
+    )
+
+
 def _one_of(*allowed: str) -> Check:
     return lambda values: all(value in allowed for value in values)
 
@@ -54,10 +67,12 @@ INTEGERS: Final[Mapping[str, tuple[Check, str]]] = {
     "dim": (_between(-MAX_DIMS, MAX_DIMS - 1), "a dimension, -64 to 63"),
     "index": (_between(-_INT64, _INT64 - 1), "an index"),
     "length": (_between(-1, MAX_ELEMENTS), f"a length up to {MAX_ELEMENTS}"),
-    "pad": (_between(-MAX_SIZE, MAX_ELEMENTS), f"an amount of padding up to {MAX_ELEMENTS}"),
+    "offset": (_between(-MAX_SIDE, MAX_SIDE), f"-{MAX_SIDE} to {MAX_SIDE}"),
+    "pad": (_pad, f"padding of all dimensions with a product up to {MAX_ELEMENTS}"),
     "reduction": (_between(0, 2), "0 none, 1 mean, 2 sum"),
     "code": (_between(-1, 9), "a code, -1 to 9"),
     "shape": (_between(-1, MAX_SIZE), f"sizes up to {MAX_SIZE}"),
+    "edge": (_between(0, MAX_SIDE), f"0 to {MAX_SIDE}"),
     "sizes": (_sizes, f"sizes with a product up to {MAX_ELEMENTS}"),
     "times": (_sizes, f"repetitions with a product up to {MAX_ELEMENTS}"),
     "window": (_between(0, MAX_WINDOW), f"0 to {MAX_WINDOW}"),
@@ -85,8 +100,8 @@ STRINGS: Final[Mapping[str, tuple[Check, str]]] = {
     ),
     "padding": (_one_of("valid", "same"), "valid, same"),
     "reduce": (
-        _one_of("sum", "prod", "mean", "amax", "amin", "max", "min"),
-        "sum, prod, mean, amax, amin",
+        _one_of("sum", "prod", "mean", "amax", "amin", "add", "multiply"),
+        "sum, prod, mean, amax, amin, add, multiply",
     ),
     "rounding_mode": (_one_of("floor", "trunc"), "floor, trunc"),
     "side": (_one_of("left", "right"), "left, right"),
@@ -96,19 +111,24 @@ STRINGS: Final[Mapping[str, tuple[Check, str]]] = {
 _NAMED: Final[Mapping[str, str]] = {
     "dim": "dim dims dim0 dim1 dim2 dimension axis axis0 axis1 start_dim end_dim source "
     "destination dims_self dims_other ch_axis batch_dim",
+    "edge": "row col",
     "sizes": "size sizes output_size n m shape",
     "shape": "normalized_shape split_size split_sizes",
     "times": "repeats",
     "length": "length steps N s window_length num_samples num_classes minlength bins total_length",
     "count": "chunks sections groups num_groups num_heads num_head embed_dim k upscale_factor "
     "downscale_factor num_layers steps",
-    "window": "kernel_size stride dilation output_padding n_fft hop_length win_length group",
-    "pad": "pad padding",
+    "window": "kernel_size stride dilation padding output_padding n_fft hop_length win_length "
+    "group",
+    "pad": "pad",
     "index": "index start end step padding_idx ignore_index blank diagonal offset shifts",
     "reduction": "reduction",
     "code": "interpolation_mode padding_mode normalization edge_order compute_mode mask_type",
 }
 _ROLES: Final = {name: role for role, names in _NAMED.items() for name in names.split()}
+
+
+SCALES: Final = frozenset({"scale_factors", "scales", "scales_d", "scales_h", "scales_w"})
 
 
 def integer_role(name: str, role: str) -> str:
@@ -130,6 +150,16 @@ def check_integers(name: str, role: str, values: Sequence[int]) -> None:
     check, said = INTEGERS[integer_role(name, role)]
     if not check(values):
         raise ArchitectureError(f"argument {name!r}: {values!r:.80} is not {said}")
+
+
+def check_floats(name: str, values: Sequence[float]) -> None:
+    """Check literal numbers that say how much larger a result is than its input.
+
+    Raises:
+        ArchitectureError: one is not within 0 to `MAX_SCALE`.
+    """
+    if name in SCALES and not all(0 <= value <= MAX_SCALE for value in values):
+        raise ArchitectureError(f"argument {name!r}: {values!r:.80} is not 0 to {MAX_SCALE}")
 
 
 def check_strings(name: str, role: str, values: Sequence[str]) -> None:

@@ -6,20 +6,6 @@ Schemas as of PyTorch 2.13, without their namespace `aten`; `schema.py` says how
 from typing import Final
 
 ROWS: Final = """
-_batch_norm_with_update_functional(Tensor input, Tensor? weight, Tensor? bias, Tensor
-  running_mean, Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor,
-  Tensor running_mean_out, Tensor running_var_out)
-_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor,
-  Tensor)
-_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, Tensor(a!) running_mean,
-  Tensor(b!) running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)
-_native_batch_norm_legit.no_stats(Tensor input, Tensor? weight, Tensor? bias, bool training,
-  float momentum, float eps) -> (Tensor, Tensor, Tensor)
-_native_batch_norm_legit_functional(Tensor input, Tensor? weight, Tensor? bias, Tensor
-  running_mean, Tensor running_var, bool training, float momentum, float eps) -> (Tensor, Tensor,
-  Tensor, Tensor running_mean_out, Tensor running_var_out)
-_native_batch_norm_legit_no_training(Tensor input, Tensor? weight, Tensor? bias, Tensor
-  running_mean, Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)
 _prelu_kernel(Tensor self, Tensor weight) -> Tensor
 alpha_dropout(Tensor input, float p, bool train) -> Tensor
 alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)
@@ -55,12 +41,8 @@ leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor
 leaky_relu_(Tensor(a!) self, Scalar negative_slope=0.01) -> Tensor(a!)
 log_sigmoid(Tensor self) -> Tensor
 log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)
-log_sigmoid_forward.output(Tensor self, *, Tensor(a!) output, Tensor(b!) buffer) -> (Tensor(a!),
-  Tensor(b!))
 mish(Tensor self) -> Tensor
 mish_(Tensor(a!) self) -> Tensor(a!)
-native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor?
-  running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)
 native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)
 native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int
   group, float eps) -> (Tensor, Tensor, Tensor)
@@ -78,8 +60,6 @@ rrelu_(Tensor(a!) self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bo
   training=False, Generator? generator=None) -> Tensor(a!)
 rrelu_with_noise(Tensor self, Tensor(b!) noise, Scalar lower=0.125, Scalar
   upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor
-rrelu_with_noise_(Tensor(a!) self, Tensor(b!) noise, Scalar lower=0.125, Scalar
-  upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!)
 selu(Tensor self) -> Tensor
 selu_(Tensor(a!) self) -> Tensor(a!)
 silu(Tensor self) -> Tensor

@@ -8,14 +8,6 @@ from typing import Final
 ROWS: Final = """
 _adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor
 _adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor
-_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding,
-  SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool benchmark, bool
-  deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor
-_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[]
-  padding, SymInt[] dilation, bool transposed, int[] output_padding, SymInt groups, bool benchmark,
-  bool deterministic, bool cudnn_enabled) -> Tensor
-_convolution_mode(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, str padding,
-  SymInt[] dilation, SymInt groups) -> Tensor
 _upsample_bicubic2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float?
   scales_h=None, float? scales_w=None) -> Tensor
 _upsample_bicubic2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]?
@@ -24,8 +16,6 @@ _upsample_bilinear2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, 
   scales_h=None, float? scales_w=None) -> Tensor
 _upsample_bilinear2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]?
   scale_factors) -> Tensor
-_upsample_lanczos2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float?
-  scales_h=None, float? scales_w=None) -> Tensor
 _upsample_lanczos2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]?
   scale_factors) -> Tensor
 _upsample_nearest_exact1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor
@@ -75,12 +65,8 @@ convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[]
   SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor
 fractional_max_pool2d(Tensor self, int[2] kernel_size, int[2] output_size, Tensor random_samples)
   -> (Tensor, Tensor)
-fractional_max_pool2d.output(Tensor self, int[2] kernel_size, int[2] output_size, Tensor
-  random_samples, *, Tensor(a!) output, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))
 fractional_max_pool3d(Tensor self, int[3] kernel_size, int[3] output_size, Tensor random_samples)
   -> (Tensor, Tensor)
-fractional_max_pool3d.output(Tensor self, int[3] kernel_size, int[3] output_size, Tensor
-  random_samples, *, Tensor(a!) output, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))
 grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool
   align_corners) -> Tensor
 grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool

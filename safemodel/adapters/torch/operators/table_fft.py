@@ -6,9 +6,6 @@ Schemas as of PyTorch 2.13, without their namespace `aten`; `schema.py` says how
 from typing import Final
 
 ROWS: Final = """
-_fft_c2c(Tensor self, SymInt[] dim, int normalization, bool forward) -> Tensor
-_fft_c2r(Tensor self, int[] dim, int normalization, SymInt last_dim_size) -> Tensor
-_fft_r2c(Tensor self, int[] dim, int normalization, bool onesided) -> Tensor
 bartlett_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device?
   device=None, bool? pin_memory=None) -> Tensor
 bartlett_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout?
@@ -24,15 +21,11 @@ fft_fftfreq(int n, float d=1., *, ScalarType? dtype=None, Layout? layout=None, D
 fft_fftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
 fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor
 fft_hfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor
-fft_hfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor
-fft_hfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
 fft_ifft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor
 fft_ifft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor
 fft_ifftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
 fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor
 fft_ihfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor
-fft_ihfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor
-fft_ihfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
 fft_irfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor
 fft_irfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor
 fft_irfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor
@@ -66,7 +59,4 @@ kaiser_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=No
 stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None,
   bool normalized=False, bool? onesided=None, bool? return_complex=None, bool?
   align_to_window=None) -> Tensor
-stft.center(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor?
-  window=None, bool center=True, str pad_mode="reflect", bool normalized=False, bool?
-  onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor
 """

@@ -13,25 +13,20 @@ arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout
 arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout?
   layout=None, Device? device=None, bool? pin_memory=None) -> Tensor
 bernoulli(Tensor self, *, Generator? generator=None) -> Tensor
-bernoulli.Tensor(Tensor self, Tensor p, *, Generator? generator=None) -> Tensor
 bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor
 bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)
 bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)
-binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor
-cauchy(Tensor self, float median=0., float sigma=1., *, Generator? generator=None) -> Tensor
 cauchy_(Tensor(a!) self, float median=0., float sigma=1., *, Generator? generator=None) ->
   Tensor(a!)
-exponential(Tensor self, float lambd=1., *, Generator? generator=None) -> Tensor
 exponential_(Tensor(a!) self, float lambd=1., *, Generator? generator=None) -> Tensor(a!)
 eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool?
-  pin_memory=None) -> Tensor
+  pin_memory=None) -> Tensor | n=edge
 eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None,
-  bool? pin_memory=None) -> Tensor
+  bool? pin_memory=None) -> Tensor | n=edge m=edge
 full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device?
   device=None, bool? pin_memory=None) -> Tensor
 full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device?
   device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor
-geometric(Tensor self, float p, *, Generator? generator=None) -> Tensor
 geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor(a!)
 linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None,
   Device? device=None, bool? pin_memory=None) -> Tensor
@@ -41,7 +36,6 @@ linspace.Tensor_Scalar(Tensor start, Scalar end, int steps, *, ScalarType? dtype
   layout=None, Device? device=None, bool? pin_memory=None) -> Tensor
 linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None, Layout?
   layout=None, Device? device=None, bool? pin_memory=None) -> Tensor
-log_normal(Tensor self, float mean=1., float std=2., *, Generator? generator=None) -> Tensor
 log_normal_(Tensor(a!) self, float mean=1., float std=2., *, Generator? generator=None) ->
   Tensor(a!)
 logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout?
@@ -67,7 +61,6 @@ normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator
   ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) ->
   Tensor
 normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)
-normal_functional(Tensor self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor
 ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool?
   pin_memory=None) -> Tensor
 ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool?
@@ -83,8 +76,6 @@ randint.low(SymInt low, SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layo
   Device? device=None, bool? pin_memory=None) -> Tensor
 randint_like(Tensor self, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device?
   device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor
-randint_like.Tensor(Tensor self, Tensor high, *, ScalarType? dtype=None, Layout? layout=None,
-  Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor
 randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, ScalarType? dtype=None, Layout?
   layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) ->
   Tensor
@@ -92,25 +83,17 @@ randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? dev
   pin_memory=None) -> Tensor
 randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None,
   bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor
-random(Tensor self, *, Generator? generator=None) -> Tensor
-random.from(Tensor self, int from, int? to, *, Generator? generator=None) -> Tensor
-random.to(Tensor self, int to, *, Generator? generator=None) -> Tensor
 random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)
 random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)
 random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)
 randperm(SymInt n, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool?
   pin_memory=None) -> Tensor
-range(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device?
-  device=None, bool? pin_memory=None) -> Tensor
-range.step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout?
-  layout=None, Device? device=None, bool? pin_memory=None) -> Tensor
 scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None,
   bool? pin_memory=None) -> Tensor
 tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device?
   device=None, bool? pin_memory=None) -> Tensor
 triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device?
   device=None, bool? pin_memory=None) -> Tensor
-uniform(Tensor self, float from=0., float to=1., *, Generator? generator=None) -> Tensor
 uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)
 zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool?
   pin_memory=None) -> Tensor

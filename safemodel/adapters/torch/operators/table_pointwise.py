@@ -24,7 +24,6 @@ __xor__.Scalar(Tensor self, Scalar other) -> Tensor
 __xor__.Tensor(Tensor self, Tensor other) -> Tensor
 _conj(Tensor(a) self) -> Tensor(a)
 _conj_physical(Tensor self) -> Tensor
-_neg_view(Tensor(a) self) -> Tensor(a)
 abs(Tensor self) -> Tensor
 abs_(Tensor(a!) self) -> Tensor(a!)
 absolute(Tensor self) -> Tensor
@@ -66,32 +65,19 @@ atan2_(Tensor(a!) self, Tensor other) -> Tensor(a!)
 atan_(Tensor(a!) self) -> Tensor(a!)
 atanh(Tensor self) -> Tensor
 atanh_(Tensor(a!) self) -> Tensor(a!)
-bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor
-bitwise_and.Scalar_Tensor(Scalar self, Tensor other) -> Tensor
 bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor
-bitwise_and_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 bitwise_and_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 bitwise_left_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor
 bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor
-bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor
 bitwise_left_shift_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-bitwise_left_shift_.Tensor_Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 bitwise_not(Tensor self) -> Tensor
 bitwise_not_(Tensor(a!) self) -> Tensor(a!)
-bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor
-bitwise_or.Scalar_Tensor(Scalar self, Tensor other) -> Tensor
 bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor
-bitwise_or_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 bitwise_or_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-bitwise_right_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor
 bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor
-bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor
 bitwise_right_shift_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-bitwise_right_shift_.Tensor_Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor
-bitwise_xor.Scalar_Tensor(Scalar self, Tensor other) -> Tensor
 bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor
-bitwise_xor_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 bitwise_xor_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 ceil(Tensor self) -> Tensor
 ceil_(Tensor(a!) self) -> Tensor(a!)
@@ -117,7 +103,6 @@ conj_physical(Tensor self) -> Tensor
 conj_physical_(Tensor(a!) self) -> Tensor(a!)
 copysign.Scalar(Tensor self, Scalar other) -> Tensor
 copysign.Tensor(Tensor self, Tensor other) -> Tensor
-copysign_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 copysign_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 cos(Tensor self) -> Tensor
 cos_(Tensor(a!) self) -> Tensor(a!)
@@ -128,25 +113,17 @@ deg2rad_(Tensor(a!) self) -> Tensor(a!)
 digamma(Tensor self) -> Tensor
 digamma_(Tensor(a!) self) -> Tensor(a!)
 div.Scalar(Tensor self, Scalar other) -> Tensor
-div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor
 div.Tensor(Tensor self, Tensor other) -> Tensor
 div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor
 div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
-div_.Scalar_mode(Tensor(a!) self, Scalar other, *, str? rounding_mode) -> Tensor(a!)
 div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 div_.Tensor_mode(Tensor(a!) self, Tensor other, *, str? rounding_mode) -> Tensor(a!)
-divide.Scalar(Tensor self, Scalar other) -> Tensor
-divide.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor
 divide.Tensor(Tensor self, Tensor other) -> Tensor
 divide.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor
-divide_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
-divide_.Scalar_mode(Tensor(a!) self, Scalar other, *, str? rounding_mode) -> Tensor(a!)
 divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 divide_.Tensor_mode(Tensor(a!) self, Tensor other, *, str? rounding_mode) -> Tensor(a!)
 eq.Scalar(Tensor self, Scalar other) -> Tensor
 eq.Tensor(Tensor self, Tensor other) -> Tensor
-eq.Tensor_list(Tensor[] a, Tensor[] b) -> bool
-eq_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 eq_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 erf(Tensor self) -> Tensor
 erf_(Tensor(a!) self) -> Tensor(a!)
@@ -166,22 +143,15 @@ fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)
 fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)
 fix(Tensor self) -> Tensor
 fix_(Tensor(a!) self) -> Tensor(a!)
-float_power.Scalar(Scalar self, Tensor exponent) -> Tensor
-float_power.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor
 float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor
-float_power_.Scalar(Tensor(a!) self, Scalar exponent) -> Tensor(a!)
-float_power_.Tensor(Tensor(a!) self, Tensor exponent) -> Tensor(a!)
 floor(Tensor self) -> Tensor
 floor_(Tensor(a!) self) -> Tensor(a!)
 floor_divide(Tensor self, Tensor other) -> Tensor
-floor_divide.Scalar(Tensor self, Scalar other) -> Tensor
-floor_divide_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 floor_divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 fmax(Tensor self, Tensor other) -> Tensor
 fmin(Tensor self, Tensor other) -> Tensor
 fmod.Scalar(Tensor self, Scalar other) -> Tensor
 fmod.Tensor(Tensor self, Tensor other) -> Tensor
-fmod_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 fmod_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 frac(Tensor self) -> Tensor
 frac_(Tensor(a!) self) -> Tensor(a!)
@@ -190,19 +160,13 @@ gcd(Tensor self, Tensor other) -> Tensor
 gcd_(Tensor(a!) self, Tensor other) -> Tensor(a!)
 ge.Scalar(Tensor self, Scalar other) -> Tensor
 ge.Tensor(Tensor self, Tensor other) -> Tensor
-ge_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 ge_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-greater.Scalar(Tensor self, Scalar other) -> Tensor
 greater.Tensor(Tensor self, Tensor other) -> Tensor
-greater_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 greater_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-greater_equal.Scalar(Tensor self, Scalar other) -> Tensor
 greater_equal.Tensor(Tensor self, Tensor other) -> Tensor
-greater_equal_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 greater_equal_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 gt.Scalar(Tensor self, Scalar other) -> Tensor
 gt.Tensor(Tensor self, Tensor other) -> Tensor
-gt_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 gt_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 heaviside(Tensor self, Tensor values) -> Tensor
 heaviside_(Tensor(a!) self, Tensor values) -> Tensor(a!)
@@ -229,19 +193,14 @@ ldexp.Tensor(Tensor self, Tensor other) -> Tensor
 ldexp_(Tensor(a!) self, Tensor other) -> Tensor(a!)
 le.Scalar(Tensor self, Scalar other) -> Tensor
 le.Tensor(Tensor self, Tensor other) -> Tensor
-le_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 le_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor
 lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor
 lerp_.Scalar(Tensor(a!) self, Tensor end, Scalar weight) -> Tensor(a!)
 lerp_.Tensor(Tensor(a!) self, Tensor end, Tensor weight) -> Tensor(a!)
-less.Scalar(Tensor self, Scalar other) -> Tensor
 less.Tensor(Tensor self, Tensor other) -> Tensor
-less_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 less_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-less_equal.Scalar(Tensor self, Scalar other) -> Tensor
 less_equal.Tensor(Tensor self, Tensor other) -> Tensor
-less_equal_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 less_equal_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 lgamma(Tensor self) -> Tensor
 lgamma_(Tensor(a!) self) -> Tensor(a!)
@@ -267,7 +226,6 @@ logit(Tensor self, float? eps=None) -> Tensor
 logit_(Tensor(a!) self, float? eps=None) -> Tensor(a!)
 lt.Scalar(Tensor self, Scalar other) -> Tensor
 lt.Tensor(Tensor self, Tensor other) -> Tensor
-lt_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 lt_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor
 masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor
@@ -279,9 +237,7 @@ mul.Scalar(Tensor self, Scalar other) -> Tensor
 mul.Tensor(Tensor self, Tensor other) -> Tensor
 mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-multiply.Scalar(Tensor self, Scalar other) -> Tensor
 multiply.Tensor(Tensor self, Tensor other) -> Tensor
-multiply_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 multiply_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 mvlgamma(Tensor self, int p) -> Tensor
 mvlgamma_(Tensor(a!) self, int p) -> Tensor(a!)
@@ -289,8 +245,6 @@ nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None)
 nan_to_num_(Tensor(a!) self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor(a!)
 ne.Scalar(Tensor self, Scalar other) -> Tensor
 ne.Tensor(Tensor self, Tensor other) -> Tensor
-ne.Tensor_list(Tensor[] a, Tensor[] b) -> bool
-ne_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 ne_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 neg(Tensor self) -> Tensor
 neg_(Tensor(a!) self) -> Tensor(a!)
@@ -298,9 +252,7 @@ negative(Tensor self) -> Tensor
 negative_(Tensor(a!) self) -> Tensor(a!)
 nextafter(Tensor self, Tensor other) -> Tensor
 nextafter_(Tensor(a!) self, Tensor other) -> Tensor(a!)
-not_equal.Scalar(Tensor self, Scalar other) -> Tensor
 not_equal.Tensor(Tensor self, Tensor other) -> Tensor
-not_equal_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 not_equal_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 polar(Tensor abs, Tensor angle) -> Tensor
 polygamma(int n, Tensor self) -> Tensor
@@ -309,7 +261,6 @@ positive(Tensor(a) self) -> Tensor(a)
 pow.Scalar(Scalar self, Tensor exponent) -> Tensor
 pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor
 pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor
-pow_.Scalar(Tensor(a!) self, Scalar exponent) -> Tensor(a!)
 pow_.Tensor(Tensor(a!) self, Tensor exponent) -> Tensor(a!)
 rad2deg(Tensor self) -> Tensor
 rad2deg_(Tensor(a!) self) -> Tensor(a!)
@@ -319,7 +270,6 @@ reciprocal_(Tensor(a!) self) -> Tensor(a!)
 remainder.Scalar(Tensor self, Scalar other) -> Tensor
 remainder.Scalar_Tensor(Scalar self, Tensor other) -> Tensor
 remainder.Tensor(Tensor self, Tensor other) -> Tensor
-remainder_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 remainder_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 resolve_conj(Tensor(a) self) -> Tensor(a)
 resolve_neg(Tensor(a) self) -> Tensor(a)
@@ -350,19 +300,14 @@ square(Tensor self) -> Tensor
 square_(Tensor(a!) self) -> Tensor(a!)
 sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor
 sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor
-sub_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)
 sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)
-subtract.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor
 subtract.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor
-subtract_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)
 subtract_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)
 tan(Tensor self) -> Tensor
 tan_(Tensor(a!) self) -> Tensor(a!)
 tanh(Tensor self) -> Tensor
 tanh_(Tensor(a!) self) -> Tensor(a!)
-true_divide.Scalar(Tensor self, Scalar other) -> Tensor
 true_divide.Tensor(Tensor self, Tensor other) -> Tensor
-true_divide_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)
 true_divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
 trunc(Tensor self) -> Tensor
 trunc_(Tensor(a!) self) -> Tensor(a!)
@@ -371,11 +316,7 @@ where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor
 where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor
 where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor
 where.self(Tensor condition, Tensor self, Tensor other) -> Tensor
-xlogy.Scalar_Other(Tensor self, Scalar other) -> Tensor
-xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor
 xlogy.Tensor(Tensor self, Tensor other) -> Tensor
-xlogy_.Scalar_Other(Tensor(a!) self, Scalar other) -> Tensor(a!)
 xlogy_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-zero(Tensor self) -> Tensor
 zero_(Tensor(a!) self) -> Tensor(a!)
 """

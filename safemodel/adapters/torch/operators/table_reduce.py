@@ -6,18 +6,12 @@ Schemas as of PyTorch 2.13, without their namespace `aten`; `schema.py` says how
 from typing import Final
 
 ROWS: Final = """
-_aminmax(Tensor self) -> (Tensor, Tensor)
-_aminmax.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor, Tensor)
-_is_all_true(Tensor self) -> Tensor
-_is_any_true(Tensor self) -> Tensor
 _log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor
 _safe_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor
 _softmax(Tensor self, int dim, bool half_to_float) -> Tensor
 all(Tensor self) -> Tensor
 all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor
 all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor
-allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool
-  equal_nan=False) -> bool
 amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor
 amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor
 aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)
@@ -38,7 +32,6 @@ cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor
 cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)
 diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor
 dist(Tensor self, Tensor other, Scalar p=2) -> Tensor
-equal(Tensor self, Tensor other) -> bool
 frobenius_norm.dim(Tensor self, int[1] dim, bool keepdim=False) -> Tensor
 gradient.array(Tensor self, *, int[] dim, int edge_order=1) -> Tensor[]
 gradient.scalararray(Tensor self, *, Scalar spacing, int[] dim, int edge_order=1) -> Tensor[]
@@ -47,8 +40,6 @@ gradient.scalarint(Tensor self, *, Scalar? spacing=None, int? dim=None, int edge
 gradient.scalarrayarray(Tensor self, *, Scalar[] spacing, int[] dim, int edge_order=1) -> Tensor[]
 gradient.scalarrayint(Tensor self, *, Scalar[] spacing, int? dim=None, int edge_order=1) -> Tensor[]
 gradient.tensorarray(Tensor self, *, Tensor[] spacing, int[] dim, int edge_order=1) -> Tensor[]
-gradient.tensorarrayint(Tensor self, *, Tensor[] spacing, int? dim=None, int edge_order=1) ->
-  Tensor[]
 linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *,
   ScalarType? dtype=None) -> Tensor
 linalg_matrix_norm.str_ord(Tensor self, str ord="fro", int[] dim=[-2, -1], bool keepdim=False, *,
@@ -64,28 +55,18 @@ logcumsumexp(Tensor self, int dim) -> Tensor
 logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor
 max(Tensor self) -> Tensor
 max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)
-max.dim_max(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) max, Tensor(b!) max_values)
-  -> (Tensor(a!) values, Tensor(b!) indices)
 max.other(Tensor self, Tensor other) -> Tensor
 mean(Tensor self, *, ScalarType? dtype=None) -> Tensor
 mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
 median(Tensor self) -> Tensor
 median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)
-median.dim_values(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!)
-  indices) -> (Tensor(a!) values, Tensor(b!) indices)
 min(Tensor self) -> Tensor
 min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)
-min.dim_min(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) min, Tensor(b!) min_indices)
-  -> (Tensor(a!) values, Tensor(b!) indices)
 min.other(Tensor self, Tensor other) -> Tensor
 mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)
-mode.values(Tensor self, int dim=-1, bool keepdim=False, *, Tensor(a!) values, Tensor(b!)
-  indices) -> (Tensor(a!) values, Tensor(b!) indices)
 nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
 nanmedian(Tensor self) -> Tensor
 nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)
-nanmedian.dim_values(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!)
-  indices) -> (Tensor(a!) values, Tensor(b!) indices)
 nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str
   interpolation="linear") -> Tensor
 nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str

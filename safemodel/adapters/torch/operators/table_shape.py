@@ -6,19 +6,7 @@ Schemas as of PyTorch 2.13, without their namespace `aten`; `schema.py` says how
 from typing import Final
 
 ROWS: Final = """
-_cast_Byte(Tensor self, bool non_blocking=False) -> Tensor
-_cast_Double(Tensor self, bool non_blocking=False) -> Tensor
-_cast_Float(Tensor self, bool non_blocking=False) -> Tensor
-_cast_Half(Tensor self, bool non_blocking=False) -> Tensor
-_cast_Int(Tensor self, bool non_blocking=False) -> Tensor
-_cast_Long(Tensor self, bool non_blocking=False) -> Tensor
 _chunk_cat(Tensor[] tensors, int dim, int num_chunks) -> Tensor
-_pad_circular(Tensor self, SymInt[] pad) -> Tensor
-_pad_enum(Tensor self, SymInt[] pad, int mode, float? value=None) -> Tensor | mode=code
-_reshape_alias_copy(Tensor self, SymInt[] size, SymInt[] stride) -> Tensor
-_reshape_copy(Tensor self, SymInt[] size) -> Tensor
-_shape_as_tensor(Tensor self) -> Tensor
-_stack(Tensor[] tensors, int dim=0) -> Tensor
 _to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool?
   pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor
 adjoint(Tensor(a) self) -> Tensor(a)
@@ -46,18 +34,13 @@ concatenate(Tensor[] tensors, int dim=0) -> Tensor
 constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor
 contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)
 copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)
-copy_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)
-copy_.float(Tensor(a!) self, float other) -> Tensor(a!)
-copy_.int(Tensor(a!) self, int other) -> Tensor(a!)
-cpu(Tensor(a) self) -> Tensor(b|a)
 cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor
 cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor
 detach(Tensor(a) self) -> Tensor(a)
 detach_(Tensor(a!) self) -> Tensor(a!)
-detach_copy(Tensor self) -> Tensor
-diag(Tensor self, int diagonal=0) -> Tensor
-diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor
-diagflat(Tensor self, int offset=0) -> Tensor
+diag(Tensor self, int diagonal=0) -> Tensor | diagonal=offset
+diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor | offset=offset
+diagflat(Tensor self, int offset=0) -> Tensor | offset=offset
 diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)
 diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor
 diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor
@@ -75,15 +58,11 @@ flipud(Tensor self) -> Tensor
 hsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]
 hsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]
 hstack(Tensor[] tensors) -> Tensor
-lift(Tensor self) -> Tensor
 lift_fresh(Tensor(a) self) -> Tensor(a)
 lift_fresh_copy(Tensor self) -> Tensor
 mH(Tensor(a) self) -> Tensor(a)
-mH.a(Tensor(a) self) -> Tensor(a)
 mT(Tensor(a) self) -> Tensor(a)
-mT.a(Tensor(a) self) -> Tensor(a)
 matrix_H(Tensor(a) self) -> Tensor(a)
-matrix_H.a(Tensor(a) self) -> Tensor(a)
 meshgrid(Tensor[] tensors) -> Tensor[]
 meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]
 moveaxis.int(Tensor(a) self, int source, int destination) -> Tensor(a)
@@ -93,40 +72,33 @@ movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)
 narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)
 narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)
 narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor
-native_channel_shuffle(Tensor self, SymInt groups) -> Tensor
 numpy_T(Tensor(a) self) -> Tensor(a)
-numpy_T.a(Tensor(a) self) -> Tensor(a)
 pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor | mode=pad_mode
 permute(Tensor(a) self, int[] dims) -> Tensor(a)
 permute_copy(Tensor self, int[] dims) -> Tensor
 pixel_shuffle(Tensor self, int upscale_factor) -> Tensor
 pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor
 ravel(Tensor(a) self) -> Tensor(a)
-reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor
-reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor
-reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor
+reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor | padding=pad
+reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor | padding=pad
+reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor | padding=pad
 repeat(Tensor self, SymInt[] repeats) -> Tensor
-replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor
-replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor
-replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor
+replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor | padding=pad
+replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor | padding=pad
+replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor | padding=pad
 reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)
 reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)
 roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor
-rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor
+rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor | k=index
 row_stack(Tensor[] tensors) -> Tensor
 select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)
-select_copy.int(Tensor self, int dim, SymInt index) -> Tensor
 select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor
 slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) ->
   Tensor(a)
-slice_copy.Tensor(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) ->
-  Tensor
 slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt
   step=1) -> Tensor
-split(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]
 split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]
 split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]
-split_copy.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[]
 split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]
 split_with_sizes_copy(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]
 squeeze(Tensor(a) self) -> Tensor(a)
@@ -137,7 +109,6 @@ squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)
 squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)
 squeeze_copy(Tensor self) -> Tensor
 squeeze_copy.dim(Tensor self, int dim) -> Tensor
-squeeze_copy.dims(Tensor self, int[] dim) -> Tensor
 stack(Tensor[] tensors, int dim=0) -> Tensor
 swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)
 swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)
@@ -150,7 +121,7 @@ tensor_split.indices(Tensor(a -> *) self, SymInt[] indices, int dim=0) -> Tensor
 tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]
 tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor tensor_indices_or_sections,
   int dim=0) -> Tensor(a)[]
-tile(Tensor self, SymInt[] dims) -> Tensor
+tile(Tensor self, SymInt[] dims) -> Tensor | dims=times
 to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool
   copy=False, MemoryFormat? memory_format=None) -> Tensor(a)
 to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False,
@@ -160,11 +131,6 @@ to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, 
   memory_format=None) -> Tensor(a)
 to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, MemoryFormat?
   memory_format=None) -> Tensor(a)
-to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, bool non_blocking=False, bool
-  copy=False) -> Tensor(b|a)
-to.prim_dtype(Tensor(a) self, int? dtype=None, bool non_blocking=False, bool copy=False) ->
-  Tensor(b|a)
-to.prim_other(Tensor(a) self, bool non_blocking=False, bool copy=False) -> Tensor(b|a)
 trace(Tensor self) -> Tensor
 transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)
 transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)
@@ -190,11 +156,8 @@ view(Tensor(a) self, SymInt[] size) -> Tensor(a)
 view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)
 view_as(Tensor(a) self, Tensor other) -> Tensor(a)
 view_as_complex(Tensor(a) self) -> Tensor(a)
-view_as_complex_copy(Tensor self) -> Tensor
 view_as_real(Tensor(a) self) -> Tensor(a)
-view_as_real_copy(Tensor self) -> Tensor
 view_copy(Tensor self, SymInt[] size) -> Tensor
-view_copy.dtype(Tensor self, ScalarType dtype) -> Tensor
 vsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]
 vsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]
 vstack(Tensor[] tensors) -> Tensor

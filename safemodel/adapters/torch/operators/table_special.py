@@ -48,12 +48,6 @@ special_sinc(Tensor self) -> Tensor
 special_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor
 special_spherical_bessel_j0(Tensor x) -> Tensor
 special_xlog1py(Tensor self, Tensor other) -> Tensor
-special_xlog1py.other_scalar(Tensor self, Scalar other) -> Tensor
-special_xlog1py.self_scalar(Scalar self, Tensor other) -> Tensor
 special_xlogy(Tensor self, Tensor other) -> Tensor
-special_xlogy.other_scalar(Tensor self, Scalar other) -> Tensor
-special_xlogy.self_scalar(Scalar self, Tensor other) -> Tensor
 special_zeta(Tensor self, Tensor other) -> Tensor
-special_zeta.other_scalar(Tensor self, Scalar other) -> Tensor
-special_zeta.self_scalar(Scalar self, Tensor other) -> Tensor
 """

@@ -63,8 +63,8 @@ def main() -> None:
     global armed
     folder = Path(sys.argv[1])
     good = hostile.model(hostile.dense(activation="relu"))
-    made = sm.load(archive({**root(good), "owners": None}, folder / "g"), trust=sm.UNSIGNED)
-    made(np.ones((1, 3), "float32"))
+    fine = archive({"class": "m", "backend": "tensorflow", "model": good}, folder / "g")
+    sm.load(fine, trust=sm.UNSIGNED)(np.ones((1, 3), "float32"))  # what is imported late
     archives = {
         name: archive(root(config), folder / "m") for name, config in hostile.CONFIGS.items()
     }
@@ -79,6 +79,9 @@ def main() -> None:
         else:
             armed = False
             loaded.append(name)
+    armed = True
+    sm.load(fine, trust=sm.UNSIGNED)(np.ones((1, 3), "float32"))
+    armed = False
     print(json.dumps({"number": len(archives), "loaded": loaded, "events": seen[:20]}))
 
 

@@ -54,7 +54,7 @@ def network(width: int = 4, outputs: int = 1, name: str | None = None) -> Any:
 
 
 def values(model: Any) -> list[Any]:
-    return [np.array(weight) for weight in model.get_weights()]
+    return list(model.get_weights())
 
 
 def equal(first: Any, second: Any) -> bool:
@@ -366,7 +366,7 @@ class _Tensor:
 
 
 def _Memory(live: Any) -> Any:  # noqa: N802
-    array = np.array(live.variable._value)
+    array = live.variable._value.numpy()
     return variables.Stored(live.path, live.path, str(array.dtype), _Tensor(array))  # type: ignore[arg-type]
 
 

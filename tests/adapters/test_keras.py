@@ -443,10 +443,11 @@ def test_models_in_a_model_lose_what_they_were_compiled_with(
     assert not sm.load(path).layers[0].compiled
 
 
-def test_weights_go_from_backend_to_backend_in_one_order(path: Path) -> None:
+def test_names_of_tensors_and_libraries(path: Path) -> None:
     model = network()
     sm.save(model, path)
     with sm.open(path) as bundle:
+        assert bundle.manifest.libraries.keys() == {"keras", "tensorflow"}
         assert sorted(name for name in bundle.tensors if "optimizer" not in name)[:6] == [
             "dense/bias", "dense/kernel", "dense_1/bias", "dense_1/kernel", "dense_2/bias", "dense_2/kernel",
         ]  # fmt: skip
@@ -466,3 +467,13 @@ def test_a_large_variable_is_taken_over_and_still_its_own(path: Path) -> None:
     assert all(map(np.array_equal, before, values(second)))
     with sm.open(path) as bundle:
         assert np.array_equal(bundle.tensor("dense/kernel").numpy(), before[0])
+
+
+def test_the_first_model_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "keras.md").read_text()
+    block = page.split("```python\n")[1].split("```")[0]
+    assert "keras.Sequential" in block
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert names["again"].optimizer.iterations == 80

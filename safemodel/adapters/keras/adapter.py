@@ -7,6 +7,7 @@ spec/keras.md.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -52,6 +53,9 @@ def save(obj: object, *, architecture: bool = True, weights: bool = True) -> Sav
         )
     encoded, notices = graph_of(obj, architecture=architecture, weights=weights)
     versions = {"keras": str(keras.__version__)}
+    backend = keras.backend.backend()
+    if backend in sys.modules:
+        versions[backend] = str(sys.modules[backend].__version__)
     return Saved({"graph": encoded.graph}, encoded.tensors, versions, notices=tuple(notices))
 
 

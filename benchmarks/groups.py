@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,19 @@ def synced(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
+
+
+def plain_write(arrays: Sequence[Any], path: Path) -> Operation:
+    """Write arrays as they lie in memory: what every writer is compared with."""
+
+    def operation() -> None:
+        with open(path.with_suffix(".new"), "wb", buffering=0) as file:
+            for array in arrays:
+                file.write(array.data)
+            os.fsync(file.fileno())
+        path.with_suffix(".new").replace(path)
+
+    return operation
 
 
 def own_signer(folder: Path) -> Any:

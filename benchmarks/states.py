@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.groups import PLAIN, Group, Operation, own_signer, synced, trusted
+from benchmarks.groups import PLAIN, Group, Operation, own_signer, plain_write, synced, trusted
 from benchmarks.measure import in_page_cache
 
 TENSOR_BYTES = 10_000_000
@@ -124,16 +124,7 @@ def start_verify_safemodel(folder: Path) -> Operation:
 
 def write_plain(folder: Path) -> Operation:
     arrays = [tensor.numpy() for tensor in state_dict(folder).values()]
-
-    def operation() -> None:
-        path = folder / "out.bin"
-        with open(path.with_suffix(".new"), "wb", buffering=0) as file:
-            for array in arrays:
-                file.write(array.data)
-            os.fsync(file.fileno())
-        path.with_suffix(".new").replace(path)
-
-    return operation
+    return plain_write(arrays, folder / "out.bin")
 
 
 def save_safemodel(folder: Path, **options: Any) -> Operation:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-from benchmarks.groups import Group, Operation, own_signer, synced, trusted
+from benchmarks.groups import Group, Operation, own_signer, plain_write, synced, trusted
 from benchmarks.measure import in_page_cache
 
 GROUPS = (
@@ -56,16 +55,7 @@ class Training:
 
 def write_plain_checkpoint(folder: Path) -> Operation:
     arrays = [tensor.numpy().reshape(-1) for tensor in Training(folder).tensors()]
-
-    def operation() -> None:
-        path = folder / "out.bin"
-        with open(path.with_suffix(".new"), "wb", buffering=0) as file:
-            for array in arrays:
-                file.write(array.data)
-            os.fsync(file.fileno())
-        path.with_suffix(".new").replace(path)
-
-    return operation
+    return plain_write(arrays, folder / "out.bin")
 
 
 def _saving(folder: Path, **options: Any) -> Operation:

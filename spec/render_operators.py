@@ -82,10 +82,11 @@ a large result; the time that all of it takes. PyTorch refuses what the machine 
 
 Operators with *guard* have a check of values before the kernel, because the kernel does not check
 them or grows without bounds: sizes and parameters of recurrent layers, targets and lengths, pivots,
-counts, layouts. A reader MUST make an equal check. Guards raise `ValueError` when the graph runs,
-as PyTorch's own checks raise `RuntimeError` or `IndexError`. They look at the values of tensors on
-the CPU; on other devices kernels check indices themselves. Tests run every operator here with
-hostile indices, sizes, strides, types and values, forward and backward, in processes that may die.
+counts, layouts, positions in images. A reader MUST make an equal check. Guards raise `ValueError`
+when the graph runs, as PyTorch's own checks raise `RuntimeError` or `IndexError`. They look at
+the values of tensors on the CPU; on other devices kernels check indices themselves. Tests run
+every operator here with hostile indices, sizes, strides, types and values, forward and backward,
+in processes that may die.
 
 Operators with *copy* have a backward, or a sparse gradient, that trusts indices which forward has
 checked. Tensors of an archive can share memory, and autograd does not see one written to through

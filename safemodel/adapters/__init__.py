@@ -259,7 +259,7 @@ def load(
                     f"this one knows versions up to {adapter.VERSION}",
                     hint="update safemodel",
                 )
-            seen = _own_form(bundle)
+            seen = own_form(bundle)
             options = _options(adapter, "LOAD_OPTIONS", prefix=prefix, only=only)
             return adapter.load(
                 seen, into=into, device=device, allow=allow, strict=strict, **options
@@ -274,7 +274,7 @@ def _options(adapter: AdapterModule, known: str, **given: object) -> dict[str, A
     return options
 
 
-def _own_form(bundle: VerifiedBundle) -> VerifiedBundle:
+def own_form(bundle: VerifiedBundle) -> VerifiedBundle:
     """The bundle as an adapter sees it: without the tensors of a second form, ONNX."""
     if not bundle.manifest.extra:
         return bundle

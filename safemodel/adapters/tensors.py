@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from safemodel.adapters import plain
+from safemodel.adapters.graph_decode import Builder, Create
 from safemodel.adapters.graph_encode import Encoder, Node, join
 from safemodel.adapters.memory import Memory, Part
 from safemodel.errors import ArchitectureError, UnsavableError
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1  # of the adapter for PyTorch
 FRAMEWORK: Final = "torch"
+
+# Fields of a tensor that is a parameter, a buffer, or wants a gradient.
+FLAGS: Final = frozenset({"class", "persistent", "requires_grad"})
+# kind of a node that is a tensor -> the fields that it must have, and those that it may have
+_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
+    "tensor": ("dtype data", "shape strides offset layout conj neg"),
+    "quantized": ("dtype values scale zero_point", "axis"),
+    "sparse_coo": ("shape indices values", "coalesced"),
+    "sparse_compressed": ("layout shape compressed plain values", ""),
+}
 
 # name -> (type of the stored items, shape of the items that make one element)
 STORED: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
@@ -132,3 +143,12 @@ def encode_ordered_dict(obj: Any, path: str, encoder: Encoder) -> Node:
     if attributes:
         node["metadata"] = encoder.value(obj._metadata, join(path, "_metadata"))
     return node
+
+
+def builders(**creates: Create) -> dict[str, Builder]:
+    """How nodes that are tensors become what `creates` makes of them, by kind."""
+    made = {}
+    for kind, create in creates.items():
+        required, optional = (frozenset(names.split()) for names in _FIELDS[kind])
+        made[kind] = Builder(create, fields=required | optional | FLAGS, required=required)
+    return made

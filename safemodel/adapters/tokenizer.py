@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from safemodel.errors import MissingLibraryError, locating
+from safemodel import adapters
+from safemodel.errors import locating
 
 if TYPE_CHECKING:
     from safemodel.bundle.opening import Source
@@ -42,13 +43,8 @@ def load_tokenizer(
     from safemodel.bundle import open_bundle
 
     with open_bundle(source, trust=trust, name=name, version=version, digest=digest) as bundle:
-        try:
-            from safemodel.adapters.transformers import tokenizers
-        except ModuleNotFoundError as error:
-            if error.name not in ("numpy", "tokenizers", "torch", "transformers"):
-                raise
-            raise MissingLibraryError(
-                f"{error.name} is not installed", hint="pip install 'safemodel[transformers]'"
-            ) from error
+        adapters.import_adapter("transformers")
+        from safemodel.adapters.transformers import tokenizers
+
         with locating(path=bundle.path):
             return tokenizers.load(bundle)

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from safemodel import adapters
+from safemodel.adapters import huggingface, tensors
 from safemodel.adapters import numpy as plain_adapter
 from safemodel.adapters import sklearn as models_adapter
-from safemodel.adapters import tensors
 from safemodel.adapters.needs import is_name, needs_of
 from safemodel.adapters.protocol import Saved
 from safemodel.bundle.contents import Contents, TensorData
@@ -201,27 +201,16 @@ def _converted(
         raise
     contents = Contents(
         framework=saved.framework or plain_adapter.FRAMEWORK,
-        adapter=Adapter(name, _VERSIONS[name]),
+        adapter=Adapter(name, VERSIONS[name]),
         libraries=saved.libraries,
         architecture=saved.architecture,
-        metadata=partial(_described, metadata_format.make(options.metadata or {}), file, report),
-        tensors=watching(saved.tensors, file),
+        metadata=partial(described, metadata_format.make(options.metadata or {}), [(file, report)]),
+        tensors=watching(saved.tensors, [file]),
         members=saved.members,
     )
     file.check_unchanged()
-    written = write(
-        target,
-        contents,
-        signers=signers,
-        layout=options.layout,
-        oms=options.oms,
-        expires=options.expires,
-        note=options.note,
-        digest=options.digest,
-        overwrite=options.overwrite,
-    )
     return Conversion(
-        written,
+        written(target, contents, options, signers),
         report,
         name,
         saved.libraries,
@@ -232,11 +221,23 @@ def _converted(
     )
 
 
-def _described(given: Metadata, file: Source, report: FileReport) -> Metadata:
-    """The metadata with where it comes from, once the file was read to its end."""
-    found = described(given, file, report)
-    file.check_unchanged()
-    return found
+def written(target: str, contents: Contents, options: Options, signers: Sequence[Any]) -> str:
+    """Write a bundle as it was asked for; return its digest.
+
+    Raises:
+        SafemodelError: see `safemodel.convert`.
+    """
+    return write(
+        target,
+        contents,
+        signers=signers,
+        layout=options.layout,
+        oms=options.oms,
+        expires=options.expires,
+        note=options.note,
+        digest=options.digest,
+        overwrite=options.overwrite,
+    )
 
 
 def _owner(architecture: Any) -> tuple[str, str] | None:
@@ -244,8 +245,8 @@ def _owner(architecture: Any) -> tuple[str, str] | None:
     return None if owner is None else (owner["kind"], owner["class"])
 
 
-def watching(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, ...]:
-    """The same tensors; when the last of them is written, the file must be what it was."""
+def watching(tensors: Sequence[TensorData], files: Sequence[Source]) -> tuple[TensorData, ...]:
+    """The same tensors; when the last of them is written, the files must be what they were."""
     left = len(tensors)
 
     def watched(tensor: TensorData) -> Iterator[Any]:
@@ -253,18 +254,21 @@ def watching(tensors: Sequence[TensorData], file: Source) -> tuple[TensorData, .
         for piece in tensor.pieces():
             for part in streamed(memoryview(piece)):
                 yield part
-                file.saw(part.nbytes)
+                for file in files:
+                    file.saw(part.nbytes)
         left -= 1
         if not left:
-            file.check_unchanged()
+            for file in files:
+                file.check_unchanged()
 
     return tuple(TensorData(one.spec, partial(watched, one)) for one in tensors)
 
 
-_VERSIONS: Final[Mapping[str, int]] = {
+VERSIONS: Final[Mapping[str, int]] = {
     "numpy": plain_adapter.VERSION,
     "sklearn": models_adapter.VERSION,
     "torch": tensors.VERSION,
+    "transformers": huggingface.VERSION,
 }
 
 

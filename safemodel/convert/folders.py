@@ -12,16 +12,15 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
-import safemodel
 from safemodel.adapters import notice
 from safemodel.adapters.huggingface import folder as layout
 from safemodel.adapters.huggingface import tokenizer
-from safemodel.bundle.contents import Contents, Payload, TensorData
-from safemodel.bundle.write import write
+from safemodel.bundle.contents import Contents, Payload
 from safemodel.convert import converting, safetensors
-from safemodel.convert.lineage import reference, scan_result
+from safemodel.convert.lineage import described
 from safemodel.convert.sources import Source, opened
 from safemodel.errors import (
     ArchitectureError,
@@ -34,7 +33,6 @@ from safemodel.errors import (
 )
 from safemodel.format import metadata as metadata_format
 from safemodel.format.manifest import Adapter
-from safemodel.format.metadata import Metadata
 from safemodel.legacy import json_text
 from safemodel.report.model import FileReport, Status
 from safemodel.scan import walk
@@ -133,38 +131,28 @@ class _Folder:
         try:
             graph = safetensors.encoded(state)
             largest = max([len(state), *(size for one in state.values() for size in one.shape)])
-            described, left_out = layout.described(config, generation, largest)
+            model, left_out = layout.described(config, generation, largest)
         except (ArchitectureError, UnsavableError) as error:
             raise UnconvertibleError(error.message, place=error.place, hint=error.hint) from None
         members = self._members()
-        self._tell(left_out, config, described)
+        self._tell(left_out, config, model)
         architecture: dict[str, Any] = {"graph": graph.graph}
-        if described is not None:
-            architecture["model"] = described
-        adapter = "torch" if described is None else "transformers"
+        if model is not None:
+            architecture["model"] = model
+        adapter = "torch" if model is None else "transformers"
+        metadata = metadata_format.make(self._options.metadata or {})
         contents = Contents(
             framework=adapter,
-            adapter=Adapter(adapter, 1),
+            adapter=Adapter(adapter, converting.VERSIONS[adapter]),
             libraries=_libraries(config),
             architecture=architecture,
-            metadata=self._metadata(),
-            tensors=_watched(graph.tensors, groups),
+            metadata=partial(described, metadata, self.used),
+            tensors=converting.watching(graph.tensors, groups),
             members=members,
         )
-        options = self._options
         for file, _ in self.used:
             file.check_unchanged()
-        written = write(
-            target,
-            contents,
-            signers=signers,
-            layout=options.layout,
-            oms=options.oms,
-            expires=options.expires,
-            note=options.note,
-            digest=options.digest,
-            overwrite=options.overwrite,
-        )
+        written = converting.written(target, contents, self._options, signers)
         size = sum(tensor.spec.nbytes for tensor in graph.tensors)
         first = replace(self.used[0][1], formats=("huggingface",))
         libraries = contents.libraries
@@ -220,7 +208,7 @@ class _Folder:
         self.used.append((file, report))
         return file
 
-    def _tell(self, fields: Sequence[str], config: Any, described: object) -> None:
+    def _tell(self, fields: Sequence[str], config: Any, model: object) -> None:
         used = {os.path.basename(file.path) for file, _ in self.used}
         files = [name for name in self.names if name not in used and not name.startswith(".")]
         for what, names in (("files", files), ("fields of the configuration", fields)):
@@ -234,26 +222,9 @@ class _Folder:
                 "is none by itself. Save it with a fast tokenizer's save_pretrained, and convert "
                 "again; or keep its files beside the archive"
             )
-        if described is None:
+        if model is None:
             named = config.get("architectures")
             notice(f"no table has the class {named!s:.100}: the state alone was converted")
-
-    def _metadata(self) -> Metadata:
-        metadata = metadata_format.make(self._options.metadata or {})
-        sources = tuple(reference(file) for file, _ in self.used)
-        lineage = replace(
-            metadata.lineage,
-            sources=(*metadata.lineage.sources, *sources),
-            tool=f"safemodel {safemodel.__version__}",
-            scan=[scan_result(report) for _, report in self.used],
-        )
-        return replace(metadata, lineage=lineage)
-
-
-def _watched(tensors: Sequence[TensorData], files: Sequence[Source]) -> tuple[TensorData, ...]:
-    for file in files:
-        tensors = converting.watching(tensors, file)
-    return tuple(tensors)
 
 
 def _libraries(config: Any) -> dict[str, str]:

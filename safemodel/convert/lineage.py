@@ -1,15 +1,14 @@
-"""What a converted model says of the file that it was made from."""
+"""What a converted model says of the files that it was made from."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import safemodel
 from safemodel.convert.sources import Source
-from safemodel.format import metadata as metadata_format
 from safemodel.format.metadata import Metadata, Reference
 from safemodel.report.escaping import escape
 from safemodel.report.model import FileReport
@@ -19,26 +18,28 @@ _MAX_NAME: Final = 1024
 _MAX_FINDINGS: Final = 100
 
 
-def described(
-    given: Mapping[str, object] | Metadata | None, source: Source, report: FileReport
-) -> Metadata:
-    """The metadata with the file, its digest and the result of its scan as lineage.
+def described(given: Metadata, used: Sequence[tuple[Source, FileReport]]) -> Metadata:
+    """The metadata with the files, their digests and the results of their scans as lineage.
+
+    For contents that are written: it waits until the files were read to their ends.
 
     Raises:
-        UsageError: the metadata make no sense.
+        ChangedFileError: one was written to meanwhile.
     """
-    metadata = metadata_format.make(given or {})
-    origin = reference(source)
+    origins = [_reference(source) for source, _ in used]
+    for source, _ in used:
+        source.check_unchanged()
+    scans = [scan_result(report) for _, report in used]
     lineage = replace(
-        metadata.lineage,
-        sources=(*metadata.lineage.sources, origin),
+        given.lineage,
+        sources=(*given.lineage.sources, *origins),
         tool=f"safemodel {safemodel.__version__}",
-        scan=scan_result(report),
+        scan=scans[0] if len(scans) == 1 else scans,
     )
-    return replace(metadata, lineage=lineage)
+    return replace(given, lineage=lineage)
 
 
-def reference(source: Source) -> Reference:
+def _reference(source: Source) -> Reference:
     """A file by its name, its size and its digest."""
     name = escape(os.path.basename(source.path))[-_MAX_NAME:] or "-"
     return Reference(name=name, size=source.size, digest={"sha256": source.digest()})

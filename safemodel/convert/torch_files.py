@@ -79,13 +79,14 @@ def root_of(archive: Archive) -> str:
 
 
 def check_order(archive: Archive, root: str) -> None:
-    """Refuse numbers whose first byte is the largest.
+    """Refuse numbers whose first byte is the largest. PyTorch ignores the case of names.
 
     Raises:
         UnconvertibleError: they are.
     """
-    name = f"{root}/byteorder"
-    if name in archive.members and bytes(archive.content(name)) != _LITTLE:
+    named = f"{root}/byteorder".lower()
+    found = [name for name in archive.members if name.lower() == named]
+    if any(bytes(archive.content(name)) != _LITTLE for name in found):
         raise UnconvertibleError(
             "is of a machine with another order of bytes",
             hint="load it with torch.load(weights_only=True), and save that with safemodel.save",
@@ -119,6 +120,8 @@ def read_zip(data: memoryview, limits: Limits) -> Any:
     name = f"{root}/{_PICKLE}"
     if name not in archive.members:
         raise UnconvertibleError("is an archive of files", hint="convert the files in it")
+    if not all(member.startswith(f"{root}/") for member in archive.members):
+        raise UnconvertibleError("has members in several folders, which PyTorch does not write")
     storages = members(archive, f"{root}/data")
     pickle = TorchPickle(archive.content(name), storages.blocks, storages.find)
     return pickle.whole()

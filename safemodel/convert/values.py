@@ -141,7 +141,17 @@ class Interpreter:
         if type(value) in _PLAIN:
             return value
         known = self._known.get(id(value))
-        return NOTHING if known is None else known[1]
+        if known is not None:
+            return known[1]
+        if (
+            type(value) is Items
+            and value.kind == "tuple"
+            and _PLAIN.issuperset(map(type, value.items))
+        ):
+            found = tuple(value.items)
+            self.know(value, found)
+            return found
+        return NOTHING
 
     def _steps(self, value: Value) -> Steps:
         if isinstance(value, Instance):

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 # The adapters whose architecture has a graph of state.
 _VERSIONS: Final = {"numpy": 1, "torch": 1, "torch_checkpoint": 1, "transformers": 1}
 _MAX: Final = limits.MAX_SAFE_INTEGER
-_FLAGS: Final = frozenset({"class", "persistent", "requires_grad"})
 
 
 def read(bundle: VerifiedBundle) -> object:
@@ -270,11 +269,6 @@ _PARSERS: Final[Mapping[str, Parser]] = {
 }
 
 
-def _builder(create: Any, *required: str, optional: tuple[str, ...] = ()) -> Builder:
-    needed = frozenset(required)
-    return Builder(create, fields=needed | set(optional) | _FLAGS, required=needed)
-
-
 _BUILDERS: Final[Mapping[str, Builder]] = {
     **plain.BUILDERS,
     **{kind: _foreign(builder) for kind, builder in arrays.BUILDERS.items()},
@@ -290,18 +284,11 @@ _BUILDERS: Final[Mapping[str, Builder]] = {
         fields=frozenset({"items", "metadata"}),
         required=frozenset({"items"}),
     ),
-    "tensor": _builder(
-        _create_tensor,
-        "dtype",
-        "data",
-        optional=("shape", "strides", "offset", "layout", "conj", "neg"),
-    ),
-    "quantized": _builder(
-        _create_quantized, "dtype", "values", "scale", "zero_point", optional=("axis",)
-    ),
-    "sparse_coo": _builder(_create_coo, "shape", "indices", "values", optional=("coalesced",)),
-    "sparse_compressed": _builder(
-        _create_compressed, "layout", "shape", "compressed", "plain", "values"
+    **tensors.builders(
+        tensor=_create_tensor,
+        quantized=_create_quantized,
+        sparse_coo=_create_coo,
+        sparse_compressed=_create_compressed,
     ),
     "torch_generator": Builder(
         lambda node, decoder: Foreign("a torch.Generator"), fields=frozenset({"state"})

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from safemodel import adapters
 from safemodel.errors import MissingLibraryError, UsageError, locating
 
 if TYPE_CHECKING:
@@ -101,20 +102,11 @@ def run(
         if isinstance(source, str | os.PathLike) and _same(source, path):
             raise UsageError("would be written over itself", path=path, hint="name another target")
         with locating(path=bundle.path):
-            seen = _own_form(bundle)
+            seen = adapters.own_form(bundle)
             written = _importing(found.module).write(seen, path, overwrite=overwrite)
         return Exported(
             written.tensors, written.size, written.left_out, bundle.digest, bundle.name_checked
         )
-
-
-def _own_form(bundle: VerifiedBundle) -> VerifiedBundle:
-    """The bundle without the tensors of a second form, ONNX."""
-    if not bundle.manifest.extra:
-        return bundle
-    from safemodel.adapters.onnx import both
-
-    return both.own_form(bundle)
 
 
 def _importing(module: str) -> Writer:

@@ -61,6 +61,7 @@ _SHORT_BINUNICODE: Final = op.SHORT_BINUNICODE
 _NONE: Final = op.NONE
 _EMPTY_LIST: Final = op.EMPTY_LIST
 _EMPTY_DICT: Final = op.EMPTY_DICT
+_TUPLE1: Final = op.TUPLE1
 _TUPLE2: Final = op.TUPLE2
 
 _TABLE: Final = {
@@ -195,15 +196,20 @@ def _run(state: State) -> tuple[Fact, ...]:
                 push(_DOUBLE(chunk, pos + 1)[0])
                 pos += 9
                 continue
-            elif code == _MEMOIZE:
-                if stack and memo.dense:
+            elif code == _LONG_BINPUT or code == _BINPUT or code == _MEMOIZE:  # noqa: SIM109
+                index, stop = len(entries), pos + 1
+                if code == _LONG_BINPUT:
+                    index, stop = _UINT(chunk, stop)[0], pos + 5
+                elif code == _BINPUT:
+                    index, stop = chunk[stop], pos + 2
+                if stack and memo.dense and index == len(entries):
                     top = stack[-1]
                     if len(objects) >= plenty and (type(top) is Items or type(top) is Pairs):
                         entries.append(state.light_entry(top))
                     else:
                         objects.append(top)
                         entries.append(-1 - len(objects))
-                    pos += 1
+                    pos = stop
                     continue
             elif code == _NONE:
                 push(None)
@@ -217,6 +223,11 @@ def _run(state: State) -> tuple[Fact, ...]:
                 push(Pairs(NO_PAIRS, 0))
                 pos += 1
                 continue
+            elif code == _TUPLE1:
+                if stack:
+                    stack[-1] = Items("tuple", [stack[-1]], 1)
+                    pos += 1
+                    continue
             elif code == _TUPLE2:
                 if len(stack) > 1:
                     items = stack[-2:]

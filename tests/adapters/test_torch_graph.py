@@ -503,6 +503,21 @@ def test_a_module_that_has_one_mode_alone(tmp_path: Path, caplog: Any) -> None:
         loaded.train(not exported.training)(x)
 
 
+def test_a_release_that_does_not_tell_conditions_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = torch.export.export
+
+    def older(*args: Any, **options: Any) -> Any:
+        exported: Any = export(*args, **options)
+        del exported._guards_code
+        return exported
+
+    monkeypatch.setattr(torch.export, "export", older)
+    with pytest.raises(UnsavableError, match="does not say when a graph holds"):
+        saved(nn.Linear(2, 2), tmp_path / "m.safemodel", torch.ones(1, 2))
+
+
 class Through(torch.autograd.Function):
     """Rounds, and lets gradients through as if it had not."""
 

@@ -154,6 +154,10 @@ def grid(position: float) -> Any:
     return torch.full((1, 9, 2, 2), position, dtype=torch.float64)
 
 
+def row(ones: int) -> Any:
+    return torch.zeros(1, 2, *[1] * ones, 3)
+
+
 def quantized() -> Any:
     return torch.quantize_per_tensor(torch.rand(1, 2, 4, 4), 0.1, 0, torch.qint32)
 
@@ -196,6 +200,10 @@ LITTLE = [
     ("aten::grid_sampler_2d", lambda: (IMAGE.double(), grid(float("nan")), 0, 1, True)),
     ("aten::grid_sampler_2d", lambda: (IMAGE.double(), grid(1e300), 0, 2, False)),
     ("aten::native_group_norm", lambda: (IMAGE, torch.ones(1).expand(2), None, 1, 2, 16, 1, 0.1)),
+    ("aten::max_pool2d", lambda: (row(1), [1, 3], [1, 255], [0, 1], [1, 4], True)),
+    ("aten::max_pool2d_with_indices", lambda: (row(1), [3], [], [1], [4], True)),
+    ("aten::max_pool3d", lambda: (row(2), [1, 1, 3], [1], [0, 0, 1], [1, 1, 4], True)),
+    ("aten::max_pool1d", lambda: (row(0), [3], [255], [1], [4], True)),
     ("aten::_adaptive_avg_pool2d", lambda: (quantized(), [5])),
 ]
 
@@ -228,6 +236,8 @@ def test_sizes_and_scales_of_layers_pass_the_guards() -> None:
         resolve("aten::upsample_bicubic2d").call(image, size, False, scale, scale)
         resolve("aten::upsample_nearest2d").call(image, size, scale, scale)
     resolve("aten::grid_sampler").call(image, torch.full((1, 3, 3, 2), 9.0), 0, 1, False)
+    pooled = resolve("aten::max_pool2d").call(image, [3], [2], [1], [2], True)
+    assert torch.equal(pooled, torch.nn.functional.max_pool2d(image, 3, 2, 1, 2, True))
     ends = torch.tensor([0, 1, 3])
     bags = resolve("aten::embedding_bag").call(*BAG, ends, False, 1, False, None, True)
     assert bags[0].shape == (2, 4)

@@ -337,6 +337,29 @@ def test_members_that_do_not_fit(name: str) -> None:
         converted(data, "zip")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "content", "message"),
+    [
+        ("archive/byteorder", "archive/ByteOrder", b"big", "order of bytes"),
+        ("archive/version", "ARCHIVE/BYTEORDER", b"big", "order of bytes|several folders"),
+        ("archive/version", "other/data.pkl", b"\x80\x02N.", "several folders"),
+    ],
+)
+def test_members_that_pytorch_finds_by_another_name(
+    old: str, new: str, content: bytes, message: str
+) -> None:
+    """It ignores the case of names, and refuses folders beside the first."""
+    buffer = io.BytesIO()
+    data = io.BytesIO(file_of({"a": torch.ones(4)}))
+    with zipfile.ZipFile(data) as source, zipfile.ZipFile(buffer, "w") as target:
+        for member in source.infolist():
+            moved = member.filename == old
+            copied = content if moved else source.read(member)
+            target.writestr(new if moved else member.filename, copied)
+    with pytest.raises(SafemodelError, match=message):
+        converted(buffer.getvalue(), "zip")
+
+
 @pytest.mark.timeout(60)
 def test_a_million_views_are_not_looked_at() -> None:
     storage = torch.zeros(50_000_000, dtype=torch.bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import pickletools
@@ -127,6 +128,7 @@ def test_budgets_end_the_trace() -> None:
         (b"N" + b"\x94" * 200_000 + b".", MachineLimits(memo=1000)),
         (b"]" * 200_000 + b".", MachineLimits(blocks=1000)),
     ):
+        gc.collect()  # memory that other tests left must not be given back meanwhile
         failure = facts_of(data, limits=limits)[-1]
         assert type(failure) is Failure
         assert failure.budget

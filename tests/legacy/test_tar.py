@@ -158,7 +158,8 @@ def test_what_tarfile_finds_is_found(data: bytes) -> None:
         failed = True
     with contextlib.suppress(Exception), tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for info in archive:
-            if info.isreg() and not info.issparse():
+            # Of a negative size, which base 256 can spell, it reads nothing.
+            if info.isreg() and not info.issparse() and info.size >= 0:
                 seen.add((info.offset_data, info.size))
     assert failed or seen <= found
 

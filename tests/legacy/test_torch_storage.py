@@ -35,11 +35,15 @@ def storage(*parts: bytes) -> bytes:
 
 def test_storages() -> None:
     found = parse(storage(FLOAT, p.text("7"), p.text("cuda:0"), p.number(3)))
-    assert found == Storage("7", 4, 12, "cuda:0")
+    assert found == Storage("7", 4, 12, "cuda:0", "FloatStorage")
     found = parse(storage(FLOAT, p.raw(b"7"), p.raw(b"cpu"), p.number(3), p.NONE))
-    assert found == Storage("7", 4, 12, "cpu")
+    assert found == Storage("7", 4, 12, "cpu", "FloatStorage")
     view = p.values(p.text("v"), p.number(1), p.number(2))
-    assert parse(storage(FLOAT, p.text("7"), p.text("cpu"), p.number(3), view)) == found
+    found = parse(storage(FLOAT, p.text("7"), p.text("cpu"), p.number(3), view))
+    assert found == Storage("7", 4, 12, "cpu", "FloatStorage", (4, 12))
+    beyond = p.values(p.text("v"), p.number(2), p.number(2))
+    with pytest.raises(DamagedError):
+        parse(storage(FLOAT, p.text("7"), p.text("cpu"), p.number(3), beyond))
     untyped = p.name("torch.storage", "UntypedStorage")
     assert parse(storage(untyped, p.text("0"), p.text("cpu"), p.number(3))).size == 3
 

@@ -330,6 +330,8 @@ READ = {
     "sklearn.utils._bunch.Bunch",
     "statsmodels.base.data.ModelData",
     "statsmodels.base.wrapper.ResultsWrapper",
+    # What torch.compile puts before that of Module, if a test of this process compiled.
+    "torch._dynamo.mutation_guard.install_generation_tagging_init.<locals>.patched_setstate",
     "torch._tensor.Tensor",
     "torch.ao.nn.quantized.modules.conv._ConvNd",
     "torch.nn.modules.activation.LogSoftmax",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy
 import torch
 
+from safemodel.adapters import tensors
 from safemodel.adapters.graph_decode import decode
 from safemodel.adapters.graph_encode import encode
 from safemodel.adapters.protocol import Saved
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
 
 NAME: Final = "torch"
-VERSION: Final = 1
-FRAMEWORK: Final = "torch"
+VERSION: Final = tensors.VERSION
+FRAMEWORK: Final = tensors.FRAMEWORK
 SAVE_OPTIONS: Final = frozenset({"example_inputs", "dynamic_shapes"})
 LOAD_OPTIONS: Final = frozenset({"prefix", "only"})
 

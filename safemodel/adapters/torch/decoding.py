@@ -19,10 +19,9 @@ import numpy as np
 import torch
 
 from safemodel import limits
-from safemodel.adapters import arrays, plain, random_state
+from safemodel.adapters import arrays, plain, random_state, tensors
 from safemodel.adapters.graph_decode import (
     Builder,
-    Create,
     Decoder,
     Node,
     Parser,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from safemodel.bundle.tensor import Tensor
     from safemodel.format.canonical_json import JsonValue
 
-_FLAGS: Final = frozenset({"class", "persistent", "requires_grad"})
 _MAX: Final = limits.MAX_SAFE_INTEGER
 
 
@@ -166,7 +164,7 @@ def _check_bools(
 
 def _finish(result: Any, node: Node) -> Any:
     """Make it what it was: a parameter, a buffer, one that wants a gradient."""
-    if not node.keys() & _FLAGS:
+    if not node.keys() & tensors.FLAGS:
         return result
     made = _with_flags(result, node)
     if tables.may_be_trained(made) and not tables.is_dense(made):
@@ -316,11 +314,6 @@ PARSERS: Final[Mapping[str, Parser]] = {
 }
 
 
-def _builder(create: Create, *required: str, optional: tuple[str, ...] = ()) -> Builder:
-    needed = frozenset(required)
-    return Builder(create, fields=needed | set(optional) | _FLAGS, required=needed)
-
-
 BUILDERS: Final[Mapping[str, Builder]] = {
     **plain.BUILDERS,
     **arrays.BUILDERS,
@@ -331,18 +324,11 @@ BUILDERS: Final[Mapping[str, Builder]] = {
         fields=frozenset({"items", "metadata"}),
         required=frozenset({"items"}),
     ),
-    "tensor": _builder(
-        _create_tensor,
-        "dtype",
-        "data",
-        optional=("shape", "strides", "offset", "layout", "conj", "neg"),
-    ),
-    "quantized": _builder(
-        _create_quantized, "dtype", "values", "scale", "zero_point", optional=("axis",)
-    ),
-    "sparse_coo": _builder(_create_coo, "shape", "indices", "values", optional=("coalesced",)),
-    "sparse_compressed": _builder(
-        _create_compressed, "layout", "shape", "compressed", "plain", "values"
+    **tensors.builders(
+        tensor=_create_tensor,
+        quantized=_create_quantized,
+        sparse_coo=_create_coo,
+        sparse_compressed=_create_compressed,
     ),
     "torch_generator": Builder(_create_generator, fields=frozenset({"state"})),
 }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import transformers
 
+from safemodel.adapters import huggingface
 from safemodel.adapters import torch as state_adapter
 from safemodel.adapters.huggingface.config import decode_fields
 from safemodel.adapters.huggingface.fields import ATTENTION, GENERATION
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from safemodel.format.manifest import Manifest
 
 NAME: Final = "transformers"
-VERSION: Final = 1
+VERSION: Final = huggingface.VERSION
 FRAMEWORK: Final = "transformers"
 SAVE_OPTIONS: Final = frozenset({"tokenizer"})
 LOAD_OPTIONS: Final = state_adapter.LOAD_OPTIONS

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from safemodel.adapters.graph_decode import integer as integer
+from safemodel.adapters.graph_decode import text as text
 from safemodel.errors import ArchitectureError
 
 if TYPE_CHECKING:
@@ -45,28 +47,6 @@ def pairs(value: JsonValue, most: int, what: str) -> list[tuple[JsonValue, JsonV
             raise ArchitectureError(f"{what} must be a list of pairs")
         found.append((item[0], item[1]))
     return found
-
-
-def integer(value: JsonValue, low: int, high: int, what: str) -> int:
-    """An integer in bounds.
-
-    Raises:
-        ArchitectureError: something else.
-    """
-    if type(value) is not int or not low <= value <= high:
-        raise ArchitectureError(f"{what} must be an integer from {low} to {high}: {value!r:.60}")
-    return value
-
-
-def text(value: JsonValue, what: str) -> str:
-    """A string.
-
-    Raises:
-        ArchitectureError: something else.
-    """
-    if type(value) is not str:
-        raise ArchitectureError(f"{what} must be a string: {value!r:.60}")
-    return value
 
 
 def boolean(value: JsonValue, what: str) -> bool:

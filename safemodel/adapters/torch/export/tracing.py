@@ -191,6 +191,11 @@ def _form(module: Any, name: str, example: Example, slots: _Slots, writer: Write
             )
     inputs = signatures.Inputs(exported, lifted, inspect.signature(getattr(module, name)))
     mutated = _mutated(exported.graph_signature)
+    if not hasattr(exported, "_guards_code"):
+        raise UnsavableError(
+            f"torch.export of PyTorch {torch.__version__} does not say when a graph holds",
+            hint="pip install -U torch; or save its state alone, without example_inputs=",
+        )
     conditions = Conditions(exported._guards_code or (), inputs.arguments)
     state, nodes, outputs = writer.graph(exported.graph, lifted, mutated, conditions)
     writer.unchecked.update(conditions.unknown)

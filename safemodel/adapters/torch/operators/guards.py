@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import torch
 
-from safemodel.adapters.torch.operators.images import IMAGES
+from safemodel.adapters.torch.operators.images import IMAGES, most_of_windows
 from safemodel.adapters.torch.operators.layouts import LAYOUTS
 from safemodel.adapters.torch.operators.private import PRIVATE, with_copies
 from safemodel.adapters.torch.operators.recurrent import RECURRENT
@@ -149,6 +149,11 @@ def _windows(given: dict[str, Any]) -> None:
             refuse(f"{name} is not 0 to {MAX_WINDOW}")
 
 
+def _max_pool(given: dict[str, Any]) -> None:
+    _windows(given)
+    most_of_windows(1)(given)
+
+
 def _transposed(given: dict[str, Any]) -> None:
     # oneDNN writes elsewhere when strides are far longer than kernels.
     if not given.get("transposed", True):
@@ -242,8 +247,8 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "aten::linalg_matrix_power": _matrix_power,
     "aten::lu_unpack": _lu_unpack,
     "aten::matrix_power": _matrix_power,
-    "aten::max_pool1d": _windows,
-    "aten::max_pool1d_with_indices": _windows,
+    "aten::max_pool1d": _max_pool,
+    "aten::max_pool1d_with_indices": _max_pool,
     "aten::one_hot": _one_hot,
     "aten::pdist": _rows,
     "aten::repeat_interleave.Tensor": _repeats,

@@ -40,6 +40,22 @@ def _pooled(given: dict[str, Any]) -> None:
         refuse("there is not one size a dimension")
 
 
+def most_of_windows(rank: int) -> Guard:
+    """Of max pooling: a window that lies between the elements has no maximum, but an index."""
+
+    def guard(given: dict[str, Any]) -> None:
+        sizes = tensor(given, "self").shape[-rank:]
+        paddings, dilations = (
+            one * rank if len(one) == 1 else one
+            for one in (integers(given.get("padding", 0)), integers(given.get("dilation", 1)))
+        )
+        for size, padding, dilation in zip(sizes, paddings, dilations, strict=False):
+            if padding and dilation > size:
+                refuse("a dilation is longer than the padded input")
+
+    return guard
+
+
 _RESIZERS: Final = (
     *("_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa", "_upsample_nearest_exact1d"),
     *("_upsample_nearest_exact2d", "_upsample_nearest_exact3d", "upsample_bicubic2d"),
@@ -52,5 +68,9 @@ IMAGES: Final[Mapping[str, Guard]] = {
     **{
         f"aten::{name}": _sampled for name in ("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
     },
+    "aten::max_pool2d": most_of_windows(2),
+    "aten::max_pool2d_with_indices": most_of_windows(2),
+    "aten::max_pool3d": most_of_windows(3),
+    "aten::max_pool3d_with_indices": most_of_windows(3),
     **{f"aten::{name}": _pooled for name in ("_adaptive_avg_pool2d", "adaptive_avg_pool2d")},
 }

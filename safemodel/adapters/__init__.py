@@ -49,6 +49,7 @@ class _Entry:
 
 # The adapters, by the name that manifests carry.
 _ADAPTERS: Final[Mapping[str, _Entry]] = {
+    "keras": _Entry("safemodel.adapters.keras.adapter", "keras", ("numpy", "keras")),
     "numpy": _Entry("safemodel.adapters.numpy", "numpy", ("numpy",)),
     "onnx": _Entry("safemodel.adapters.onnx", "onnx", ("numpy", "onnx")),
     "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),
@@ -89,6 +90,7 @@ def save(
     digest: str = "blake3",
     members: Mapping[str, Payload] | None = None,
     weights: bool = True,
+    architecture: bool = True,
     onnx_inputs: object | None = None,
     tokenizer: object | None = None,
     example_inputs: object | None = None,
@@ -110,8 +112,8 @@ def save(
         note: a remark that is signed with it.
         digest: the algorithm of the chunk digests, `"blake3"` or `"sha256"`.
         members: further files to put into the bundle, by name.
-        weights: False saves the architecture alone: the parameters of an estimator, without what
-            fitting added.
+        weights, architecture: False leaves out what fitting added to an estimator, or the
+            variables of a Keras model; or all but these, for `load_weights` (Keras).
         onnx_inputs: inputs of the model, such as rows of its training data: it is stored as ONNX
             too, if both give the same outputs for them. `onnx_session` opens that form.
         tokenizer: the tokenizer of a model of Transformers; `load_tokenizer` gives it back.
@@ -128,14 +130,13 @@ def save(
         KeyFileError: your own key is there, and can't be used.
         SourceError: the disk refuses, or there is a folder at `path`.
     """
+    from safemodel.adapters import apart
     from safemodel.bundle.contents import Contents
     from safemodel.bundle.write import write
     from safemodel.format import metadata as metadata_format
     from safemodel.format.manifest import Adapter
 
     checked = metadata_format.make(metadata or {})
-    if not weights:
-        obj = unfitted(obj)
     name = choose(obj)
     if example_inputs is not None:
         name = _WITH_GRAPH.get(name, name)
@@ -147,7 +148,7 @@ def save(
         example_inputs=example_inputs,
         dynamic_shapes=dynamic_shapes,
     )
-    saved = adapter.save(obj, **options)
+    saved = apart.halves(obj, adapter, options, architecture=architecture, weights=weights)
     if onnx_inputs is not None:
         from safemodel.adapters.onnx import both
 
@@ -311,7 +312,7 @@ def unfitted(model: object) -> object:
     if make is None:
         raise UsageError(
             f"what the adapter {adapter.NAME} saves has no architecture apart from its weights",
-            hint="this is for estimators of scikit-learn",
+            hint="this is for estimators of scikit-learn and models of Keras",
         )
     return make(model)
 

@@ -18,6 +18,7 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "catboost": "sklearn",
     "category_encoders": "sklearn",
     "imblearn": "sklearn",
+    "keras": "keras",
     "lightgbm": "sklearn",
     "onnx": "onnx",
     "safemodel.adapters.onnx.files": "onnx",  # a class of ours that names a file
@@ -28,7 +29,7 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "transformers.modeling_utils": "transformers",  # what all of its models inherit from
     "xgboost": "sklearn",
 }
-_PREFERENCE: Final = ("sklearn", "onnx", "transformers", "torch", "numpy")
+_PREFERENCE: Final = ("sklearn", "onnx", "keras", "transformers", "torch", "numpy")
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, bytearray, slice, range)

@@ -20,6 +20,7 @@ PAGES = (
     "sklearn.md",
     "torch-graph.md",
     "onnx.md",
+    "keras.md",
     "transformers.md",
     "checkpoints.md",
     "threat-model.md",
@@ -101,9 +102,8 @@ def test_the_pages_name_sections_that_exist(page: str) -> None:
 
 
 def test_kinds_of_the_adapters_are_in_the_pages() -> None:
-    text = "".join(
-        (SPEC / page).read_text() for page in ("object-graph.md", "sklearn.md", "checkpoints.md")
-    )
+    pages = ("object-graph.md", "sklearn.md", "checkpoints.md", "keras.md")
+    text = "".join((SPEC / page).read_text() for page in pages)
     for path in (SPEC.parent / "safemodel" / "adapters").rglob("*.py"):
         for kind in re.findall(r'"kind": "(?!acme)([a-z_.]+)"', path.read_text()):
             assert f"`{kind}`" in text, f"{path.name}: {kind}"

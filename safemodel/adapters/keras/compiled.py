@@ -1,0 +1,141 @@
+"""What `compile` gave a model: its optimizer, metrics and losses, and how far they have come.
+
+Keras makes metrics when it sees the first batch. Here those that were made are made again at load,
+so that totals go on where they were. Implements spec/keras.md, "Training state".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras.src.backend.common.keras_tensor import KerasTensor
+from keras.src.trainers import compile_utils
+
+from safemodel.adapters.keras.config import plain_config
+from safemodel.adapters.keras.variables import Live
+
+if TYPE_CHECKING:
+    from safemodel.adapters.keras.walk import Owner
+
+_UNRESOLVED = ("crossentropy", "ce")  # which of three they mean, the first labels say
+
+
+def state_of(model: Any, found: list[Owner], notices: list[str]) -> dict[str, Any]:
+    """The training state of a model, as fields of the root; none if it is not compiled."""
+    if not isinstance(model, keras.Model) or not model.compiled:
+        return {}
+    fields: dict[str, Any] = {}
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        fields["optimizer"] = _optimizer(optimizer, found)
+    tracker = model._loss_tracker
+    if tracker is not None:
+        fields["loss_tracker"] = _live("loss_tracker", tracker.variables)
+    metrics, losses = model._compile_metrics, model._compile_loss
+    if metrics is not None and metrics.built:
+        fields["metrics"] = _metrics(metrics, notices)
+    if losses is not None and losses.built and losses.metrics:
+        fields["losses"] = _losses(losses)
+    return fields
+
+
+def _live(prefix: str, variables: list[Any]) -> list[Live]:
+    names = [str(variable.name) for variable in variables]
+    return [
+        Live(f"{prefix}/{i}/{name}", variable)
+        for i, (name, variable) in enumerate(zip(names, variables, strict=True))
+    ]
+
+
+def _optimizer(optimizer: Any, found: list[Owner]) -> dict[str, Any]:
+    paths = {id(variable): path for owner in found for path, variable in owner.variables}
+    entry: dict[str, Any] = {"class": type(optimizer).__name__, "built": bool(optimizer.built)}
+    if optimizer.built:
+        trained = getattr(optimizer, "_trainable_variables", [])
+        entry["trained"] = [paths.get(id(variable), "") for variable in trained]
+    entry["variables"] = _live("optimizer", optimizer.variables)
+    return entry
+
+
+def _metrics(metrics: Any, notices: list[str]) -> dict[str, Any]:
+    names = metrics._resolved_output_names
+    entry: dict[str, Any] = {"names": None if names is None else [str(name) for name in names]}
+    for key in ("flat_metrics", "flat_weighted_metrics"):
+        entry[key] = [
+            None if item is None else _metric_list(item, f"metrics/{key[5:]}/{i}")
+            for i, item in enumerate(getattr(metrics, f"_{key}"))
+        ]
+    return entry
+
+
+def _metric_list(item: Any, prefix: str) -> dict[str, Any]:
+    return {
+        "output": item.output_name,
+        "metrics": [
+            {
+                "config": plain_config(metric, "metric"),
+                "variables": _live(f"{prefix}/{i}/{metric.name}", metric.variables),
+            }
+            for i, metric in enumerate(item.metrics)
+        ],
+    }
+
+
+def _losses(losses: Any) -> dict[str, Any]:
+    return {
+        "predicted": _structure(losses._y_pred_build_structure),
+        "true": _structure(losses._y_true_build_structure),
+        "variables": _live("losses", losses.variables),
+    }
+
+
+def _structure(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _structure(item) for key, item in value.items()}
+    return [_structure(item) for item in value] if isinstance(value, (list, tuple)) else None
+
+
+# Load
+
+
+def build_metrics(metrics: Any, names: list[str] | None, made: dict[str, list[Any]]) -> None:
+    """Give compiled metrics the lists that the first batch would have given them."""
+    for key, lists in made.items():
+        setattr(metrics, f"_{key}", lists)
+    metrics._resolved_output_names = names
+    metrics.built = True
+
+
+def metric_list(made: list[Any], output: str | None) -> Any:
+    """The metrics of one output, as Keras keeps them."""
+    return compile_utils.MetricsList(made, output_name=output)
+
+
+def build_losses(losses: Any, predicted: Any, true: Any) -> bool:
+    """Make the trackers of several losses; False where that needs the first labels."""
+    if any(loss in _UNRESOLVED for loss in keras.tree.flatten(losses._user_loss)):
+        return False
+    losses.build(_tensors(true), _tensors(predicted))
+    return True
+
+
+def _tensors(structure: Any) -> Any:
+    """A structure with a tensor for each leaf; its shape is not looked at."""
+    if isinstance(structure, dict):
+        return {key: _tensors(item) for key, item in structure.items()}
+    if isinstance(structure, list):
+        return [_tensors(item) for item in structure]
+    return KerasTensor((None, 2))
+
+
+def build_metric(metric: Any, stored: list[Any]) -> None:
+    """Let a metric make the variables that it otherwise makes with the first batch."""
+    if len(metric.variables) >= len(stored) or not stored:
+        return
+    shape = stored[-1].shape
+    if isinstance(metric, (keras.metrics.FBetaScore, keras.metrics.R2Score)):
+        classes = shape[0] if shape else 1
+        metric._build((None, classes), (None, classes))
+    elif isinstance(metric, keras.metrics.AUC) and len(shape) == 2:
+        metric._build((None, shape[1]))

@@ -745,7 +745,8 @@ def activations() -> Case:
             function(y)
             for function in (
                 tf.nn.elu, tf.nn.selu, tf.nn.leaky_relu, tf.nn.relu6, tf.nn.softplus,
-                tf.nn.softsign, tf.nn.gelu, tf.math.erf, tf.math.atan, tf.math.sinh, tf.math.expm1, tf.math.lgamma,
+                tf.nn.softsign, tf.nn.gelu, tf.math.erf, tf.math.atan,
+                tf.math.sinh, tf.math.expm1, tf.math.lgamma,
             )
         ]  # fmt: skip
 
@@ -828,6 +829,12 @@ def clipped_and_normal() -> Case:
         return tf.clip_by_norm(parts[0], 0.5, axes=[1]), norm
 
     return simple(Of(run, w=weight(3, 2)), numbers(2, 3))
+
+
+@case
+def silu() -> Case:
+    """What `tf.custom_gradient` wraps in TensorFlow itself."""
+    return simple(Of(lambda x, *, w: tf.nn.silu(x @ w), w=weight(3, 2)), numbers(2, 3))
 
 
 @case

@@ -1,0 +1,1 @@
+"""TensorFlow: modules, trees of variables, checkpoints, and functions as graphs."""

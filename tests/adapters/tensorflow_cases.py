@@ -73,6 +73,14 @@ def simple(thing: Any, *arrays: Any, trains: bool = True, dynamic: bool = False)
     return Case(thing, given, [call(*arrays)], "__call__" if trains else None)
 
 
+def seeded_keras() -> Any:
+    """Keras, whose layers begin as `rng` says."""
+    import keras
+
+    keras.utils.set_random_seed(int(rng.integers(1000)))
+    return keras
+
+
 class Dense(tf.Module):
     """A layer, as everybody writes it first."""
 
@@ -539,13 +547,13 @@ def training_step_as_entry() -> Case:
 
 @case
 def optimizer_as_entry() -> Case:
-    import keras
+    keras = seeded_keras()
 
     class Trainer(tf.Module):
         def __init__(self) -> None:
             super().__init__()
             self.dense = Dense(4, 2)
-            self.optimizer = keras.optimizers.AdamW(0.05)
+            self.optimizer = keras.optimizers.AdamW(0.05, name="own")
             self.optimizer.build([self.dense.w, self.dense.b])
             # Keras keeps its variables in objects of its own
             self.slots = [one.value for one in self.optimizer.variables]
@@ -869,13 +877,13 @@ def variable_without_shape() -> Case:
 
 @case
 def keras_layers_inside() -> Case:
-    import keras
+    keras = seeded_keras()
 
     class Holder(tf.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.dense = keras.layers.Dense(3, activation="gelu")
-            self.norm = keras.layers.LayerNormalization()
+            self.dense = keras.layers.Dense(3, activation="gelu", name="dense")
+            self.norm = keras.layers.LayerNormalization(name="norm")
             self.norm(self.dense(tf.zeros([1, 4])))
 
         def __call__(self, x: Any) -> Any:
@@ -934,9 +942,10 @@ def checkpoint() -> Case:
 
 @state
 def checkpoint_with_optimizer() -> Case:
-    import keras
+    keras = seeded_keras()
 
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.Adam(0.01), "mse")
+    layers = keras.layers.Dense(3, name="first"), keras.layers.Dense(1, name="second")
+    model = keras.Sequential([keras.Input((4,)), *layers], name="model")
+    model.compile(keras.optimizers.Adam(0.01, name="own"), "mse")
     model.train_on_batch(numbers(4, 4), numbers(4, 1))
     return Case(tf.train.Checkpoint(model=model, optimizer=model.optimizer))

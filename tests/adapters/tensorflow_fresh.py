@@ -1,0 +1,189 @@
+"""A child of test_tensorflow_modules.py: saves things of TensorFlow, or loads them, just started.
+
+python tensorflow_fresh.py save FOLDER NAME ...     and what they give then, for the other child
+python tensorflow_fresh.py load FOLDER NAME ...     prints a JSON object: name to what differs
+python tensorflow_fresh.py names .                  the names of all, and of those with entries
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+import tensorflow as tf
+
+import safemodel as sm
+from tests.adapters import tensorflow_cases as cases
+
+Shown = dict[str, list[str]]
+
+
+def made(name: str, *, seed: int = 7) -> Any:
+    """A case, with the same weights for the same seed."""
+    cases.rng = np.random.default_rng(seed)
+    tf.random.set_seed(1)
+    return cases.CASES[name]()
+
+
+def traced(case: Any) -> dict[str, Any]:
+    """The entries of a live module, each traced once, as saving it does."""
+    found = {}
+    for name in dict.fromkeys(entry for entry, _, _ in case.calls):
+        method = case.thing.__call__ if name == "__call__" else getattr(case.thing, name)
+        given = case.inputs[name] if isinstance(case.inputs, dict) else case.inputs
+        if given is None:
+            found[name] = method.get_concrete_function()
+            continue
+        pair = len(given) == 2 and isinstance(given[0], tuple) and isinstance(given[1], dict)
+        args, kwargs = given if pair else (given, {})
+        function = tf.function(method, autograph=False)
+        found[name] = function.get_concrete_function(*args, **kwargs)
+    return found
+
+
+def variables(thing: Any, functions: dict[str, Any]) -> list[Any]:
+    """All variables, once each: those of the thing, and those of its functions."""
+    if isinstance(thing, dict | list | tuple):
+        leaves = tf.nest.flatten(thing)
+    else:
+        leaves = tf.train.TrackableView(thing).descendants()
+        leaves += getattr(thing, "variables", ())
+    for function in functions.values():
+        leaves += getattr(function, "variables", ())
+    if (keras := sys.modules.get("keras")) is not None:
+        leaves = [one.value if isinstance(one, keras.Variable) else one for one in leaves]
+    return list({id(one): one for one in leaves if isinstance(one, tf.Variable)}.values())
+
+
+def text(value: Any) -> str:
+    """A tensor as text: its type, shape and bytes."""
+    array = np.asarray(value)
+    if array.dtype == object:
+        return f"{array.shape} {array.tolist()}"
+    return f"{array.dtype} {array.shape} {array.tobytes().hex()}"
+
+
+def kept(found: list[Any], *more: list[Any]) -> list[str]:
+    """Variables by what they are, whatever their order; beside each what belongs to it."""
+    rows = zip(found, *more, strict=True)
+    return sorted(
+        " ".join([f"{v.name} {v.shape} {v.trainable} {text(v)}", *map(str, others)])
+        for v, *others in rows
+    )
+
+
+def arrays(args: Any) -> Any:
+    return tf.nest.map_structure(
+        lambda v: tf.constant(v) if isinstance(v, np.ndarray | np.generic) else v, args
+    )
+
+
+def run(function: Any, args: Any, kwargs: Any) -> Any:
+    return function(*arrays(args), **arrays(kwargs))
+
+
+def shown(value: Any) -> list[str]:
+    """What a call gives: the form of it, and each leaf."""
+    form = tf.nest.map_structure(lambda one: 0, value)
+    return [repr(form), *("None" if one is None else text(one) for one in tf.nest.flatten(value))]
+
+
+def loss(value: Any) -> Any:
+    floats = [one for one in tf.nest.flatten(value) if one is not None and one.dtype.is_floating]
+    return tf.add_n([tf.reduce_sum(tf.cast(one, tf.float32) ** 2) for one in floats])
+
+
+def trace(case: Any, thing: Any, functions: dict[str, Any]) -> Shown:
+    """All that a thing gives from now on: outputs, gradients, a training step, its variables."""
+    every = variables(thing, functions)
+    found = {"before": kept(every)}
+    for number, (name, args, kwargs) in enumerate(case.calls):
+        found[f"call {number}"] = shown(run(functions[name], args, kwargs))
+    found["after"] = kept(every)
+    if case.trains is not None:
+        args, kwargs = next(rest for name, *rest in case.calls if name == case.trains)
+        function = functions[case.trains]
+        trained = [one for one in every if one.trainable]
+        with tf.GradientTape() as tape:
+            total = loss(run(function, args, kwargs))
+        gradients = [
+            None if one is None else tf.convert_to_tensor(one)
+            for one in tape.gradient(total, trained)
+        ]
+        found["loss"] = [text(total)]
+        found["gradients"] = kept(trained, [g if g is None else text(g) for g in gradients])
+        for variable, gradient in zip(trained, gradients, strict=True):
+            if gradient is not None:
+                variable.assign_sub(tf.cast(0.05, variable.dtype) * gradient)
+        found["trained"] = shown(run(function, args, kwargs))
+        found["in the end"] = kept(every)
+    return found
+
+
+def save(folder: Path, name: str) -> str:
+    case = made(name)
+    given = {} if case.inputs is None else {"example_inputs": case.inputs}
+    digest = sm.save(case.thing, folder / f"{name}.safemodel", signer=None, **given)
+    (folder / f"{name}.digest").write_text(digest)
+    if name in cases.MODULES:
+        case = made(name)  # nothing may have been changed by saving, nor may it help
+    found = trace(case, case.thing, traced(case))
+    (folder / f"{name}.json").write_text(json.dumps(found))
+    return ""
+
+
+def load(folder: Path, name: str) -> str:
+    case = made(name)
+    tf.random.set_seed(999)
+    path = folder / f"{name}.safemodel"
+    loaded = sm.load(path, trust=sm.UNSIGNED)
+    problems = []
+    again = sm.save(loaded, folder / f"{name}.again.safemodel", signer=None)
+    if again != (folder / f"{name}.digest").read_text():
+        problems.append("another bundle digest when it is saved again")
+    if name in cases.MODULES:
+        functions = {entry: loaded.entry(entry) for entry, _, _ in case.calls}
+        found = trace(case, loaded, functions)
+    else:
+        other = made(name, seed=8).thing
+        sm.load(path, trust=sm.UNSIGNED, into=other)
+        found = trace(case, other, {})
+    expected = json.loads((folder / f"{name}.json").read_text())
+    for key in expected:
+        if key not in found or found[key] != expected[key]:
+            both = zip(expected[key], found.get(key, ()), strict=False)
+            first = next(((a[:150], b[:150]) for a, b in both if a != b), "in number")
+            problems.append(f"differs in {key}: {first}")
+    return "; ".join(problems)
+
+
+def main() -> None:
+    tf.get_logger().setLevel("ERROR")
+    mode, folder, *names = sys.argv[1:]
+    if mode == "names":
+        print("RESULTS " + json.dumps([list(cases.CASES), sorted(cases.MODULES)]))
+        return
+    results = {}
+    for name in names:
+        try:
+            results[name] = {"save": save, "load": load}[mode](Path(folder), name)
+        except Exception as error:
+            results[name] = f"{type(error).__name__}: {error}"[:600]
+            if os.environ.get("TENSORFLOW_FRESH_TRACE"):
+                traceback.print_exc()
+        print(f"{mode} {name}: {results[name] or 'same'}", file=sys.stderr, flush=True)
+        gc.collect()
+    print("RESULTS " + json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -20,7 +20,7 @@ from safemodel.adapters.needs import is_name, needs_of
 from safemodel.adapters.protocol import Saved
 from safemodel.bundle.contents import Contents, TensorData
 from safemodel.bundle.write import write
-from safemodel.convert import torch_encoding
+from safemodel.convert import keras_files, torch_encoding
 from safemodel.convert.lineage import described
 from safemodel.convert.readers import Converted, read
 from safemodel.convert.sources import Source, opened, streamed
@@ -265,6 +265,7 @@ def watching(tensors: Sequence[TensorData], files: Sequence[Source]) -> tuple[Te
 
 
 VERSIONS: Final[Mapping[str, int]] = {
+    "keras": keras_files.VERSION,
     "numpy": plain_adapter.VERSION,
     "sklearn": models_adapter.VERSION,
     "torch": tensors.VERSION,
@@ -280,6 +281,8 @@ def encoded(found: Converted) -> tuple[str, Saved]:
         UnconvertibleError: nothing says which release its objects are of.
     """
     library = found.library
+    if found.keras is not None:
+        return "keras", found.keras
     if found.torch:
         return torch_encoding.encoded(found.root)
     if library is None or not library.used:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from safemodel.adapters.protocol import Saved
+from safemodel.convert.keras_files import read_hdf5, read_keras
 from safemodel.convert.numpy_file import read_npy, read_npz
 from safemodel.convert.pickles import Unpickled
 from safemodel.convert.skops_file import read_skops
@@ -24,8 +26,6 @@ _TORCH: Final = frozenset({"torch_export", "torch_legacy", "torch_script", "torc
 _NESTED: Final = frozenset({"torch", "torch_legacy"})  # storages in pickles
 _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
     "gguf": ("a GGUF file, which runs no code when it is loaded", "sign it: `safemodel sign`"),
-    "hdf5": ("an HDF5 file", "load it with Keras and save the model with safemodel.save"),
-    "keras_zip": ("a Keras model", "load it with Keras and save the model with safemodel.save"),
     "onnx": ("an ONNX model", "safemodel.save takes its path"),
     "safemodel_archive": ("a safemodel archive already", None),
     "safetensors": (
@@ -44,12 +44,14 @@ class Converted:
         library: knows the stand-ins; None where there can be none.
         versions: of packages, by name, as far as the file tells.
         torch: whether the stand-ins are those of PyTorch.
+        keras: what a file of Keras became, in the form of the adapter; `root` is None then.
     """
 
     root: Any
     library: StandIns | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     torch: bool = False
+    keras: Saved | None = None
 
 
 def read(
@@ -92,6 +94,10 @@ def read(
         return Converted(read_script(data, limits), torch=True)
     if first == "zip" and "torch_zip" in rest:
         return Converted(read_zip(data, limits), torch=True)
+    if "keras_zip" in formats:
+        return Converted(None, keras=read_keras(data, limits, allow))
+    if first == "hdf5":
+        return Converted(None, keras=read_hdf5(data, limits, allow))
     for name in formats:
         if name in _WHAT:
             what, hint = _WHAT[name]

@@ -84,6 +84,21 @@ def parse_hdf5(data: memoryview, *, spend: Callable[[int], None] | None = None) 
     )
 
 
+def source_of(data: memoryview) -> Source:
+    """The bytes of a file, with what its superblock says; nothing of it was visited.
+
+    Raises:
+        DamagedError, UnreadableError: see `parse_hdf5`.
+    """
+    base = _signature(data)
+    if base is None:
+        raise DamagedError("no HDF5 signature", offset=0)
+    source = Source(data)
+    source.base = base
+    _superblock(source, base)
+    return source
+
+
 def _superblock(source: Source, base: int) -> tuple[int, int, list[int]]:
     """Version, end of the file, and the root group with what else hangs on the superblock."""
     version = source.number(base + 8, 1)

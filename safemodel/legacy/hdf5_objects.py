@@ -18,6 +18,7 @@ DATATYPE: Final = 0x03
 LINK: Final = 0x06
 EXTERNAL_FILES: Final = 0x07
 LAYOUT: Final = 0x08
+FILTERS: Final = 0x0B
 ATTRIBUTE: Final = 0x0C
 CONTINUATION: Final = 0x10
 SYMBOL_TABLE: Final = 0x11

@@ -1,0 +1,45 @@
+"""Configurations as files of Keras have them, in the form that the table of the adapter checks."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from safemodel.adapters.keras.checking import check_plain
+
+_SHARED: Final = "shared_object_id"
+# Of what is here only the arguments matter, not whether two layers have the same one.
+_VALUES: Final = frozenset(
+    f"keras.{name}"
+    for name in ("constraints", "dtype_policies", "initializers", "quantizers", "regularizers")
+)
+
+
+def modern(config: Any) -> Any:
+    """A configuration of Keras 3, with the numbers of shared objects counted from 1.
+
+    Raises:
+        ArchitectureError: it is no JSON that a configuration can be.
+    """
+    check_plain(config)
+    return _numbered(config, {})
+
+
+def _numbered(value: Any, numbers: dict[Any, int]) -> Any:
+    if type(value) is list:
+        return [_numbered(item, numbers) for item in value]
+    if type(value) is not dict:
+        return value
+    single = str(value.get("module")) in _VALUES or value.get("class_name") == "DTypePolicy"
+    result = {}
+    for key, item in value.items():
+        if key != _SHARED or type(item) is not int:
+            result[key] = _numbered(item, numbers)
+        elif not single:
+            result[key] = numbers.setdefault(item, len(numbers) + 1)
+    return result
+
+
+def class_of(config: Any) -> str:
+    """The name of the class of a configuration, for people."""
+    name = config.get("class_name") if isinstance(config, dict) else None
+    return name if isinstance(name, str) else "model"

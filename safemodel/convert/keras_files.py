@@ -1,0 +1,132 @@
+"""Files of Keras to what the Keras adapter loads: `.keras`, `.weights.h5`, `.h5` full and weights.
+
+The configuration goes through the closed table of the adapter, here and again at load. Variables
+keep the places that they have in the file, since only the classes of the model know what they are.
+No Keras, no HDF5 library, no TensorFlow. Implements spec/keras.md, "Layouts of files".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from safemodel.adapters.keras import checking, laid_out
+from safemodel.adapters.keras.laid_out import Foreign
+from safemodel.adapters.protocol import Saved
+from safemodel.convert import keras_config
+from safemodel.convert.archives import Archive
+from safemodel.errors import DamagedError, UnconvertibleError, locating
+from safemodel.legacy import json_text
+from safemodel.legacy.hdf5_values import Values
+from safemodel.scan.budget import Budget, Limits
+
+NAME: Final = "keras"
+VERSION: Final = 1
+FRAMEWORK: Final = "keras"
+_CONFIG: Final = "config.json"
+_METADATA: Final = "metadata.json"
+_WEIGHTS: Final = "model.weights.h5"
+_ASSETS: Final = "assets/"
+_VOCABULARY: Final = "vocabulary.txt"
+_VALUES: Final = re.compile(r"/(?:(?P<path>.+)/)?vars/(?P<key>[^/]+)")
+_RELEASE: Final = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+){0,5}")
+_MAX_METADATA: Final = 1 << 20
+_MAX_VOCABULARY: Final = 256 << 20
+
+
+def read_keras(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
+    """A `.keras` file.
+
+    Raises:
+        UnconvertibleError, NotAllowedError, ArchitectureError: part of it must not be built.
+        LegacyError: it is damaged.
+    """
+    archive = Archive(data, limits)
+    if _WEIGHTS not in archive.members:
+        raise UnconvertibleError(
+            f"has no {_WEIGHTS}",
+            hint="load it where you trust it, and save the model with safemodel.save",
+        )
+    config = keras_config.modern(_json(archive, _CONFIG))
+    checking.check(config, allow)
+    vocabularies: dict[str, list[str]] = {}
+    for name in archive.members:
+        if name.startswith(_ASSETS):
+            path = name.removeprefix(_ASSETS).rpartition("/")[0]
+            vocabularies[path] = _vocabulary(archive, name)
+        elif name not in (_CONFIG, _METADATA, _WEIGHTS) and not name.endswith("/"):
+            raise UnconvertibleError("a member that Keras does not write", place=name)
+    with locating(place=_WEIGHTS):
+        values = _values(archive.content(_WEIGHTS), limits)
+        section = laid_out.section(laid_out.KERAS_3, _groups(values), None, vocabularies)
+    metadata = _json(archive, _METADATA) if _METADATA in archive.members else {}
+    release = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    root = {"class": keras_config.class_of(config), "backend": "", "model": config}
+    return _saved(root | {"laid_out": section}, release)
+
+
+def read_hdf5(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
+    """A `.weights.h5`; or an `.h5` with a model, or with weights alone.
+
+    Raises:
+        UnconvertibleError, NotAllowedError, ArchitectureError: part of it must not be built.
+        LegacyError: it is damaged.
+    """
+    values = _values(data, limits)
+    section = laid_out.section(laid_out.KERAS_3, _groups(values))
+    return _saved({"class": "model", "backend": "", "laid_out": section}, None)
+
+
+def _saved(root: dict[str, Any], release: Any) -> Saved:
+    plain = isinstance(release, str) and _RELEASE.fullmatch(release)
+    versions = {"keras": release} if plain else {}
+    graph = laid_out.graph_of(root)
+    return Saved({"graph": graph.graph}, graph.tensors, versions, framework=FRAMEWORK)
+
+
+def _values(data: memoryview, limits: Limits) -> Values:
+    return Values(data, Budget(limits, len(data)).inflate)
+
+
+def _json(archive: Archive, name: str) -> Any:
+    with locating(place=name):
+        text = json_text.parse(archive.content(name))
+        if text.duplicates:
+            raise DamagedError(f"says {text.duplicates[0].key!r:.60} twice")
+        return text.value
+
+
+def _groups(values: Values) -> Mapping[str, list[Foreign]]:
+    """The variables of a file of Keras 3, by the group that they are in."""
+    groups: dict[str, list[Foreign]] = {}
+    for path in values.paths:
+        match = _VALUES.fullmatch(path)
+        if match is None:
+            raise UnconvertibleError("a dataset where Keras writes none", place=path)
+        groups.setdefault(match["path"] or "", []).append(foreign(values, path))
+    return groups
+
+
+def foreign(values: Values, path: str) -> Foreign:
+    """The variable of a dataset."""
+    found = values.numbers(path)
+    return Foreign(path.removeprefix("/"), found.dtype, found.shape, found.pieces)
+
+
+def _vocabulary(archive: Archive, name: str) -> list[str]:
+    """The tokens of a lookup, as its layer reads them."""
+    with locating(place=name):
+        if name.rpartition("/")[2] != _VOCABULARY:
+            raise UnconvertibleError("a file of a layer of somebody's own, which that would read")
+        content = archive.content(name)
+        if len(content) > _MAX_VOCABULARY:
+            raise UnconvertibleError(f"a vocabulary of {len(content)} bytes")
+        try:
+            text = bytes(content).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise DamagedError("a vocabulary that is not UTF-8", offset=error.start) from None
+        tokens = text.replace("\r\n", "\n").replace("\r", "\n").splitlines()
+        while tokens and not tokens[-1]:
+            tokens.pop()
+        return tokens

@@ -142,10 +142,9 @@ def save(folder: Path, name: str) -> str:
 
 
 def load(folder: Path, name: str) -> str:
-    case = made(name)
-    tf.random.set_seed(999)
     path = folder / f"{name}.safemodel"
-    loaded = sm.load(path, trust=sm.UNSIGNED)
+    case, loaded = made(name), sm.load(path, trust=sm.UNSIGNED)
+    tf.random.set_seed(999)
     problems = []
     again = sm.save(loaded, folder / f"{name}.again.safemodel", signer=None)
     if again != (folder / f"{name}.digest").read_text():
@@ -157,13 +156,46 @@ def load(folder: Path, name: str) -> str:
         other = made(name, seed=8).thing
         sm.load(path, trust=sm.UNSIGNED, into=other)
         found = trace(case, other, {})
+    return "; ".join([*problems, *different(folder, name, found)])
+
+
+def different(folder: Path, name: str, found: Shown) -> list[str]:
+    problems = []
     expected = json.loads((folder / f"{name}.json").read_text())
     for key in expected:
         if key not in found or found[key] != expected[key]:
             both = zip(expected[key], found.get(key, ()), strict=False)
             first = next(((a[:150], b[:150]) for a, b in both if a != b), "in number")
             problems.append(f"differs in {key}: {first}")
-    return "; ".join(problems)
+    return problems
+
+
+def called(name: str, case: Any) -> str:
+    """The name of an entry in a SavedModel: a method that is no tf.function becomes an attribute."""
+    return name if case.inputs is None else f"{name.strip('_')}_traced"
+
+
+def export(folder: Path, name: str) -> str:
+    case = made(name)
+    functions = traced(case)
+    if case.inputs is not None:
+        for entry, function in functions.items():
+            setattr(case.thing, called(entry, case), function)
+    tf.saved_model.save(case.thing, folder / name)
+    case = made(name)
+    found = trace(case, case.thing, traced(case))
+    (folder / f"{name}.json").write_text(json.dumps(found))
+    return ""
+
+
+def import_(folder: Path, name: str) -> str:
+    case, loaded = made(name), sm.load(folder / f"{name}.safemodel", trust=sm.UNSIGNED)
+    tf.random.set_seed(999)
+    functions = {entry: loaded.entry(called(entry, case)) for entry, _, _ in case.calls}
+    return "; ".join(different(folder, name, trace(case, loaded, functions)))
+
+
+MODES = {"save": save, "load": load, "export": export, "import": import_}
 
 
 def main() -> None:
@@ -175,7 +207,7 @@ def main() -> None:
     results = {}
     for name in names:
         try:
-            results[name] = {"save": save, "load": load}[mode](Path(folder), name)
+            results[name] = MODES[mode](Path(folder), name)
         except Exception as error:
             results[name] = f"{type(error).__name__}: {error}"[:600]
             if os.environ.get("TENSORFLOW_FRESH_TRACE"):

@@ -433,14 +433,152 @@ def test_a_model_that_was_never_built(path: Path) -> None:
     assert again.count_params() == 15
 
 
-def test_models_in_a_model_lose_what_they_were_compiled_with(
-    path: Path, caplog: pytest.LogCaptureFixture
+def compiled_inside() -> Any:
+    """A model in a model in a model, each compiled in its own way and trained."""
+    inner = network(name="head")
+    inner.compile("adam", "mse", metrics=["mae"], run_eagerly=True)
+    middle = keras.Sequential([keras.Input((3,)), inner, L.Dense(1)], name="middle")
+    middle.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mae", run_eagerly=True)
+    outer = keras.Sequential([keras.Input((3,)), middle])
+    outer.compile("rmsprop", "mse", run_eagerly=True)
+    for model in (inner, middle, outer):
+        model.train_on_batch(np.ones((2, 3)), np.zeros((2, 1)))
+    return outer
+
+
+def test_models_in_a_model_keep_what_they_were_compiled_with(path: Path) -> None:
+    outer = compiled_inside()
+    digest = sm.save(outer, path, signer=None)
+    again = sm.load(path, trust=sm.UNSIGNED)
+    assert sm.save(again, path, signer=None) == digest
+    for model in (outer, again):
+        middle = model.layers[0]
+        models = [middle.layers[0], middle, model]
+        kinds = [type(one.optimizer).__name__ for one in models]
+        assert kinds == ["Adam", "SGD", "RMSprop"]
+        for _ in range(2):
+            for one in models:
+                one.train_on_batch(np.ones((2, 3)), np.zeros((2, 1)))
+    assert equal(outer, again)
+    results = [one.layers[0].layers[0].get_metrics_result() for one in (outer, again)]
+    assert {k: float(v) for k, v in results[0].items()} == {
+        k: float(v) for k, v in results[1].items()
+    }
+    sm.save(outer, path, weights=False)
+    fresh = sm.load(path)
+    assert fresh.layers[0].layers[0].optimizer.iterations == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda inner: inner.append(dict(inner[0])),
+        lambda inner: inner[0].update(path="nowhere"),
+        lambda inner: inner[0].update(path=""),
+        lambda inner: inner[0].update(path="middle/dense"),
+        lambda inner: inner[0].update(more=1),
+        lambda inner: inner[0].update(compile="adam"),
+        lambda inner: inner[0].update(compile={"optimizer": hostile.FUNCTIONS[0]}),
+        lambda inner: inner[0].update(compile={"loss": hostile.FUNCTIONS[0]}),
+        lambda inner: inner[0].update(compile={"loss": "mse", "code": "x"}),
+        lambda inner: inner[0].pop("compile"),
+        lambda inner: inner[0].pop("optimizer"),
+        lambda inner: inner[0].update(optimizer=inner[1]["optimizer"]),
+        lambda inner: inner.append(7),
+    ],
+)
+def test_changed_entries_of_models_in_a_model_are_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch, change: Any
 ) -> None:
-    inner = network()
-    outer = keras.Sequential([keras.Input((3,)), inner])
-    sm.save(outer, path)
-    assert f"compiled with is not kept: {inner.name}" in caplog.text
-    assert not sm.load(path).layers[0].compiled
+    root = root_of(compiled_inside(), monkeypatch)
+    assert sm.load(archive(root, path), trust=sm.UNSIGNED).compiled
+    change(root["inner"])
+    with pytest.raises(ArchitectureError):
+        sm.load(archive(root, path), trust=sm.UNSIGNED)
+
+
+def crossentropies(loss: Any) -> tuple[Any, Any, Any]:
+    x = keras.Input((3,))
+    ends = {name: L.Dense(n, "sigmoid", name=name)(x) for name, n in (("a", 1), ("b", 3), ("c", 3))}
+    model = keras.Model(x, ends)
+    model.compile("sgd", loss=loss, run_eagerly=True)
+    labels = {"a": np.ones((2, 1)), "b": np.array([[0], [2]]), "c": np.eye(3)[:2]}
+    return model, np.ones((2, 3), "float32"), labels
+
+
+@pytest.mark.parametrize(
+    "loss", ["crossentropy", {"a": "crossentropy", "b": "ce", "c": "categorical_crossentropy"}]
+)
+def test_totals_of_losses_that_the_labels_decide(path: Path, loss: Any) -> None:
+    model, x, labels = crossentropies(loss)
+    model.train_on_batch(x, labels)
+    digest = sm.save(model, path, signer=None)
+    again = sm.load(path, trust=sm.UNSIGNED)
+    assert sm.save(again, path, signer=None) == digest
+    expected = model.train_on_batch(x, labels, return_dict=True)
+    assert again.train_on_batch(x, labels, return_dict=True) == expected
+    assert expected.keys() == {"loss", "a_loss", "b_loss", "c_loss"}
+
+
+def test_what_a_loss_means_is_one_of_three(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x, labels = crossentropies("crossentropy")
+    model.train_on_batch(x, labels)
+    root = root_of(model, monkeypatch)
+    assert sorted(root["losses"]["meant"].values()) == [
+        "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
+    ]  # fmt: skip
+    for meant in ("eval", ["eval"], {"a": "crossentropy"}, 1, {"a": {"b": "x"}}):
+        root["losses"]["meant"] = meant
+        with pytest.raises(ArchitectureError):
+            sm.load(archive(root, path), trust=sm.UNSIGNED)
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_the_scale_of_adapters_is_kept(path: Path, weights: bool) -> None:
+    model = keras.Sequential([keras.Input((3,)), L.Dense(4), L.Dense(2)])
+    model.layers[0].enable_lora(2, lora_alpha=7)
+    model.layers[1].enable_lora(2)
+    sm.save(model, path, weights=weights)
+    assert [layer.lora_alpha for layer in sm.load(path).layers] == [7, 2]
+    for kind in (L.Dense, L.Embedding):  # nothing of it stays
+        assert kind.enable_lora.__qualname__ == f"{kind.__name__}.enable_lora"
+
+
+ATTRIBUTES = {
+    "layer": lambda: L.Dense(4),
+    "layers": lambda: [L.Dense(4)],
+    "model": lambda: network(),
+    "variable": lambda: keras.Variable(np.ones(3)),
+    "metric": lambda: keras.metrics.Mean(),
+    "seed": lambda: keras.random.SeedGenerator(3),
+}
+
+
+@pytest.mark.parametrize("functional", [True, False])
+@pytest.mark.parametrize("kind", ATTRIBUTES)
+def test_attributes_that_no_configuration_has(path: Path, kind: str, functional: bool) -> None:
+    model = network()
+    if functional:
+        model = keras.Model(model.inputs, model.outputs)
+    model.mine = ATTRIBUTES[kind]()
+    with pytest.raises(UnsavableError, match="no part of what the model computes") as caught:
+        sm.save(model, path)
+    assert "architecture=False" in (caught.value.hint or "")
+    with pytest.raises(UnsavableError):
+        sm.save(keras.Sequential([keras.Input((3,)), model]), path)
+    model.mine2 = model.layers[0]  # is a part of it
+    del model.mine
+    sm.save(network(), path)
+
+
+def test_weights_of_attributes(path: Path) -> None:
+    models = [network(), network()]
+    for number, model in enumerate(models):
+        model.extra = L.Dense(4, bias_initializer=keras.initializers.Constant(number))
+        model.extra.build((None, 2))
+    sm.save(models[0], path, architecture=False)
+    assert sm.load_weights(path, into=models[1]).complete
+    assert np.array_equal(models[1].extra.bias, np.zeros(4))
 
 
 def test_names_of_tensors_and_libraries(path: Path) -> None:

@@ -51,12 +51,12 @@ def save(obj: object, *, architecture: bool = True, weights: bool = True) -> Sav
             f"can't represent a {kind.__module__}.{kind.__qualname__} by itself",
             hint="save the model or layer that it belongs to",
         )
-    encoded, notices = graph_of(obj, architecture=architecture, weights=weights)
+    encoded = graph_of(obj, architecture=architecture, weights=weights)
     versions = {"keras": str(keras.__version__)}
     backend = keras.backend.backend()
     if backend in sys.modules:
         versions[backend] = str(sys.modules[backend].__version__)
-    return Saved({"graph": encoded.graph}, encoded.tensors, versions, notices=tuple(notices))
+    return Saved({"graph": encoded.graph}, encoded.tensors, versions)
 
 
 def load(

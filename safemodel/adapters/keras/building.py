@@ -18,6 +18,7 @@ import keras
 from keras.src import backend
 from keras.src.backend.common import global_state
 from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope
+from keras.src.layers.convolutional.base_conv import BaseConv
 from keras.src.saving import object_registration
 from keras.src.saving.serialization_lib import ObjectSharingScope, SafeModeScope
 
@@ -27,6 +28,8 @@ from safemodel.errors import ArchitectureError, SafemodelError
 
 _UNINITIALIZED: Final = "uninitialized_variables"  # where Keras lists variables without values
 _lock: Final = threading.Lock()
+_scaling: Final = threading.RLock()
+_ADAPTED: Final = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Embedding, BaseConv)
 
 
 class _Deferring(StatelessScope):  # type: ignore[misc]  # of no type to mypy
@@ -56,15 +59,44 @@ def refusing(what: str) -> Iterator[None]:
 def deferring(*, own: bool) -> Iterator[None]:
     """Make variables without values, unless there are classes of the caller's own."""
     if own:
-        yield
+        with _scaled():
+            yield
         return
     before = global_state.get_global_attribute(_UNINITIALIZED)
     global_state.set_global_attribute(_UNINITIALIZED, [])
     try:
-        with _lock, _recurrent_states(), _Deferring():
+        with _lock, _scaled(), _recurrent_states(), _Deferring():
             yield
     finally:
         global_state.set_global_attribute(_UNINITIALIZED, before)
+
+
+@contextmanager
+def _scaled() -> Iterator[None]:
+    """Let layers that are built with adapters keep the scale of their configuration.
+
+    Keras gives it to them, and then to `enable_lora` the rank alone.
+    """
+    with _scaling:
+        kinds = [kind for kind in _ADAPTED if "enable_lora" in vars(kind)]
+        originals = {kind: kind.enable_lora for kind in kinds}
+        for kind, original in originals.items():
+            kind.enable_lora = _keeping(original)
+        try:
+            yield
+        finally:
+            for kind, original in originals.items():
+                kind.enable_lora = original
+
+
+def _keeping(original: Any) -> Any:
+    def enable_lora(self: Any, rank: int, *arguments: Any, **named: Any) -> None:
+        scale = self.lora_alpha if rank == self.lora_rank else None
+        original(self, rank, *arguments, **named)
+        if scale is not None and not arguments and named.get("lora_alpha") is None:
+            self.lora_alpha = scale
+
+    return enable_lora
 
 
 @contextmanager
@@ -149,7 +181,11 @@ def is_registered(name: str) -> bool:
 
 def set_value(variable: Any, one: Stored) -> None:
     """Give a variable its value, which has its dtype and shape."""
-    value = tensors.tensor_of(one.array(), dtype_of(variable), one.order)
+    set_tensor(variable, tensors.tensor_of(one.array(), dtype_of(variable), one.order))
+
+
+def set_tensor(variable: Any, value: Any) -> None:
+    """Give a variable a tensor of its dtype and shape."""
     if variable._value is not None:
         variable.assign(value)
         return

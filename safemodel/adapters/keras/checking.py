@@ -78,8 +78,28 @@ def check(config: Any, allow: Iterable[str] = (), role: str = "layer") -> frozen
         ArchitectureError: anything else that the table does not permit; `place` says where.
     """
     check_plain(config)
-    checker = Checker(frozenset(allow))
+    checker = Checker(allow if isinstance(allow, frozenset) else frozenset(allow))
     run(lambda: checker.object(config, role))
+    return frozenset(checker.used)
+
+
+def check_compiled(
+    config: Any, allow: Iterable[str] = (), *, exact: bool = False
+) -> frozenset[str]:
+    """Audit what a model was compiled with; return the names of `allow` that it needs.
+
+    Without an optimizer it is for a class of the caller's own, which takes other arguments; not
+    so with `exact`.
+
+    Raises:
+        NotAllowedError, ArchitectureError: see `check`.
+    """
+    check_plain(config)
+    checker = Checker(allow if isinstance(allow, frozenset) else frozenset(allow))
+    if type(config) is dict and "optimizer" not in config and not exact:
+        run(lambda: checker.own_values(config))
+    else:
+        run(lambda: graphs.check_compiled(config, checker))
     return frozenset(checker.used)
 
 

@@ -6,7 +6,7 @@ so that totals go on where they were. Implements spec/keras.md, "Training state"
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import keras
 from keras.src.backend.common.keras_tensor import KerasTensor
@@ -14,14 +14,21 @@ from keras.src.trainers import compile_utils
 
 from safemodel.adapters.keras.config import plain_config
 from safemodel.adapters.keras.variables import Live
+from safemodel.errors import ArchitectureError
 
 if TYPE_CHECKING:
     from safemodel.adapters.keras.walk import Owner
 
-_UNRESOLVED = ("crossentropy", "ce")  # which of three they mean, the first labels say
+_UNRESOLVED: Final = ("crossentropy", "ce")  # which of three they mean, the first labels say
+# Labels and outputs with which Keras takes them for each of the three
+_SHAPES: Final = {
+    "binary_crossentropy": ((None, 1), (None, 1)),
+    "categorical_crossentropy": ((None, 2), (None, 2)),
+    "sparse_categorical_crossentropy": ((None, 1), (None, 2)),
+}
 
 
-def state_of(model: Any, found: list[Owner], notices: list[str]) -> dict[str, Any]:
+def state_of(model: Any, found: list[Owner]) -> dict[str, Any]:
     """The training state of a model, as fields of the root; none if it is not compiled."""
     if not isinstance(model, keras.Model) or not model.compiled:
         return {}
@@ -34,7 +41,7 @@ def state_of(model: Any, found: list[Owner], notices: list[str]) -> dict[str, An
         fields["loss_tracker"] = _live("loss_tracker", tracker.variables)
     metrics, losses = model._compile_metrics, model._compile_loss
     if metrics is not None and metrics.built:
-        fields["metrics"] = _metrics(metrics, notices)
+        fields["metrics"] = _metrics(metrics)
     if losses is not None and losses.built and losses.metrics:
         fields["losses"] = _losses(losses)
     return fields
@@ -58,7 +65,7 @@ def _optimizer(optimizer: Any, found: list[Owner]) -> dict[str, Any]:
     return entry
 
 
-def _metrics(metrics: Any, notices: list[str]) -> dict[str, Any]:
+def _metrics(metrics: Any) -> dict[str, Any]:
     names = metrics._resolved_output_names
     entry: dict[str, Any] = {"names": None if names is None else [str(name) for name in names]}
     for key in ("flat_metrics", "flat_weighted_metrics"):
@@ -83,11 +90,22 @@ def _metric_list(item: Any, prefix: str) -> dict[str, Any]:
 
 
 def _losses(losses: Any) -> dict[str, Any]:
-    return {
+    fields = {
         "predicted": _structure(losses._y_pred_build_structure),
         "true": _structure(losses._y_true_build_structure),
         "variables": _live("losses", losses.variables),
     }
+    meant = [None, _structure(losses._y_pred_build_structure)]
+    for loss in losses._flat_losses:
+        name = getattr(getattr(loss.loss, "fn", None), "__name__", "")
+        if loss.loss.name in _UNRESOLVED and name in _SHAPES:
+            inner, last = meant, 1
+            for key in loss.path:
+                inner, last = inner[last], key
+            inner[last] = name
+    if meant[1] != fields["predicted"]:
+        fields["meant"] = meant[1]
+    return fields
 
 
 def _structure(value: Any) -> Any:
@@ -112,20 +130,40 @@ def metric_list(made: list[Any], output: str | None) -> Any:
     return compile_utils.MetricsList(made, output_name=output)
 
 
-def build_losses(losses: Any, predicted: Any, true: Any) -> bool:
-    """Make the trackers of several losses; False where that needs the first labels."""
-    if any(loss in _UNRESOLVED for loss in keras.tree.flatten(losses._user_loss)):
+def build_losses(losses: Any, entry: dict[str, Any]) -> bool:
+    """Make the trackers of several losses; False where that needs the first labels.
+
+    Raises:
+        ArchitectureError: the entry says what no loss can mean.
+    """
+    meant = entry.get("meant")
+    _check_meant(meant)
+    unresolved = [loss in _UNRESOLVED for loss in keras.tree.flatten(losses._user_loss)]
+    if any(unresolved) and meant is None:
         return False
-    losses.build(_tensors(true), _tensors(predicted))
+    losses.build(_tensors(entry["true"], meant, 0), _tensors(entry["predicted"], meant, 1))
     return True
 
 
-def _tensors(structure: Any) -> Any:
-    """A structure with a tensor for each leaf; its shape is not looked at."""
+def _check_meant(meant: Any) -> None:
+    if isinstance(meant, (list, dict)):
+        for item in meant.values() if isinstance(meant, dict) else meant:
+            _check_meant(item)
+    elif meant is not None and (type(meant) is not str or meant not in _SHAPES):
+        raise ArchitectureError("a loss is meant that is none of the three")
+
+
+def _tensors(structure: Any, meant: Any, side: int) -> Any:
+    """A structure with a tensor for each leaf; its shape says at most which loss is meant."""
     if isinstance(structure, dict):
-        return {key: _tensors(item) for key, item in structure.items()}
+        inner = meant if isinstance(meant, dict) else {}
+        return {key: _tensors(item, inner.get(key), side) for key, item in structure.items()}
     if isinstance(structure, list):
-        return [_tensors(item) for item in structure]
+        items = meant if isinstance(meant, list) else []
+        padded = [*items, *[None] * len(structure)]
+        return [_tensors(item, padded[i], side) for i, item in enumerate(structure)]
+    if isinstance(meant, str):
+        return KerasTensor(_SHAPES[meant][side])
     return KerasTensor((None, 2))
 
 

@@ -7,6 +7,8 @@ numbers of shared objects, which are addresses, counted from 1; and what Keras f
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import keras
@@ -37,28 +39,53 @@ def config_of(model: Any) -> dict[str, Any]:
     return plain_config(model, "layer")
 
 
+def compile_config_of(model: Any) -> dict[str, Any]:
+    """What a model was compiled with, audited.
+
+    Raises:
+        UnsavableError: see `config_of`.
+    """
+    with _refusing("what it was compiled with"), ObjectSharingScope(), remembering():
+        raw = model.get_compile_config()
+    config: dict[str, Any] = _Plain().value(raw or {}, "", 0)
+    with _audited():
+        checking.check_compiled(config, object_registration.GLOBAL_CUSTOM_OBJECTS)
+    return config
+
+
 def plain_config(obj: Any, role: str) -> dict[str, Any]:
     """The audited configuration of an object of a role.
 
     Raises:
         UnsavableError: see `config_of`.
     """
+    with _refusing(f"this {role}"), ObjectSharingScope(), remembering():
+        raw = keras.saving.serialize_keras_object(obj)
+    config: dict[str, Any] = _Plain().value(raw, "", 0)
+    with _audited():
+        checking.check(config, object_registration.GLOBAL_CUSTOM_OBJECTS, role)
+    return config
+
+
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
     try:
-        with ObjectSharingScope(), remembering():
-            raw = keras.saving.serialize_keras_object(obj)
+        yield
     except (NotImplementedError, TypeError, ValueError, OSError, AttributeError) as error:
         message = " ".join(str(error).split())
         raise UnsavableError(
-            f"Keras has no configuration of this {role}: {message:.300}",
+            f"Keras has no configuration of {what}: {message:.300}",
             hint="classes of your own need get_config(), and registration with "
             "keras.saving.register_keras_serializable()",
         ) from error
-    config: dict[str, Any] = _Plain().value(raw, "", 0)
+
+
+@contextmanager
+def _audited() -> Iterator[None]:
     try:
-        checking.check(config, object_registration.GLOBAL_CUSTOM_OBJECTS, role)
+        yield
     except ArchitectureError as error:
         raise UnsavableError(error.message, place=error.place, hint=error.hint) from None
-    return config
 
 
 class _Plain:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from safemodel.adapters.keras import building, lookups
-from safemodel.adapters.keras.loading import fits, said
+from safemodel.adapters.keras import building, from_file, lookups
+from safemodel.adapters.keras.stored import fits, said
 from safemodel.adapters.keras.walk import owners
 from safemodel.adapters.protocol import LoadReport, Mismatch
 from safemodel.errors import ArchitectureError, StateMismatchError, UsageError
 
 if TYPE_CHECKING:
-    from safemodel.adapters.keras.loading import Root
+    from safemodel.adapters.keras.stored import Root
 
 _HINT = "pass strict=False to load what fits and get a report of the rest"
 
@@ -45,6 +45,8 @@ def put(root: Root, into: Any, wanted: Callable[[str], bool] | None, *, strict: 
         ArchitectureError: the archive holds no weights.
         StateMismatchError: they do not fit, and `into` is unchanged.
     """
+    if root.source is not None:
+        return from_file.put(root.source, into, wanted, strict=strict)
     if root.owners is None:
         raise ArchitectureError("this archive holds an architecture, and no weights")
     found = owners(into)

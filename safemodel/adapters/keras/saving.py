@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import keras
+from keras.src.models import Functional
 
 from safemodel.adapters import plain
 from safemodel.adapters.graph_encode import EncodedGraph, encode
 from safemodel.adapters.keras import compiled, lookups, variables
-from safemodel.adapters.keras.config import config_of
-from safemodel.adapters.keras.walk import Owner, own_variables, owners, part_layers
+from safemodel.adapters.keras.config import compile_config_of, config_of
+from safemodel.adapters.keras.walk import (
+    Owner,
+    extra_layers,
+    own_variables,
+    owners,
+    part_layers,
+)
 from safemodel.errors import UnsavableError
 
 if TYPE_CHECKING:
@@ -25,40 +32,48 @@ HANDLERS: Final[dict[type, Handler]] = {
 INLINES: Final[dict[type, Inline]] = {kind: plain.INLINES[kind] for kind in (int, float, str)}
 
 
-def graph_of(model: Any, *, architecture: bool, weights: bool) -> tuple[EncodedGraph, list[str]]:
-    """The graph of a model, and what to tell whoever saves it.
+def graph_of(model: Any, *, architecture: bool, weights: bool) -> EncodedGraph:
+    """The graph of a model.
 
     Raises:
         UnsavableError: part of it can't be represented.
     """
-    notices: list[str] = []
+    found = owners(model)
     root: dict[str, Any] = {"class": type(model).__name__, "backend": keras.backend.backend()}
     if architecture:
         root["model"] = config_of(model)
-        inner = _compiled_within(root["model"]["config"])
+        _check_attributes(found)
+        inner = [_inner(owner, found, weights) for owner in found[1:] if _is_compiled(owner.part)]
         if inner:
-            notices.append(f"what models in it were compiled with is not kept: {', '.join(inner)}")
+            root["inner"] = inner
+            root["model"]["config"] = _without_compiling(root["model"]["config"])
     if weights:
-        found = owners(model)
         _check_variables(model, found)
         root["owners"] = [_owner(owner) for owner in found if _worth(owner, architecture)]
         if architecture:
-            root |= compiled.state_of(model, found, notices)
-    return encode(root, handlers=HANDLERS, inlines=INLINES), notices
+            root |= compiled.state_of(model, found)
+    return encode(root, handlers=HANDLERS, inlines=INLINES)
 
 
-def _compiled_within(value: Any) -> list[str]:
-    """The names of models in a configuration that are compiled themselves."""
-    found: list[str] = []
+def _is_compiled(part: Any) -> bool:
+    return isinstance(part, keras.Model) and part.compiled
+
+
+def _inner(owner: Owner, found: list[Owner], weights: bool) -> dict[str, Any]:
+    """What a model in the model was compiled with, and how far its training has come."""
+    entry = {"path": owner.path, "compile": compile_config_of(owner.part)}
+    return entry | (compiled.state_of(owner.part, found) if weights else {})
+
+
+def _without_compiling(value: Any) -> Any:
+    """A configuration without what models in it were compiled with: that has its own place."""
     if isinstance(value, dict):
-        if value.get("compile_config") and isinstance(value.get("config"), dict):
-            found.append(str(value["config"].get("name", value["class_name"])))
-        for item in value.values():
-            found += _compiled_within(item)
-    elif isinstance(value, list):
-        for item in value:
-            found += _compiled_within(item)
-    return found
+        return {
+            key: _without_compiling(item)
+            for key, item in value.items()
+            if not (key == "compile_config" and "class_name" in value)
+        }
+    return [_without_compiling(item) for item in value] if isinstance(value, list) else value
 
 
 def _worth(owner: Owner, architecture: bool) -> bool:
@@ -113,6 +128,23 @@ def _shapes(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_shapes(item) for item in value]
     return value if type(value) is int and value >= 0 else None
+
+
+def _check_attributes(found: list[Owner]) -> None:
+    """Refuse what somebody has set on a model whose class does not know it: it would be lost."""
+    for owner in found:
+        model = owner.part
+        if type(model) not in (keras.Sequential, Functional):
+            continue
+        extra = [*extra_layers(model), *own_variables(model), *model._metrics]
+        if extra:
+            named = [name for name, v in vars(model).items() if any(v is one for one in extra)]
+            raise UnsavableError(
+                "a layer, variable or metric that is no part of what the model computes",
+                place=".".join([*filter(None, [owner.path]), *named[:1]]) or None,
+                hint="make a class of your own of the model, registered with "
+                "keras.saving.register_keras_serializable(); or use architecture=False",
+            )
 
 
 def _check_variables(model: Any, found: list[Owner]) -> None:

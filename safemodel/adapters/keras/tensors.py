@@ -12,7 +12,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from safemodel.adapters.keras.variables import dtype_of
+from safemodel.adapters.keras.variables import dtype_of, numpy_dtype
 
 _LARGE: Final = 1 << 16  # bytes from which a copy is worth avoiding
 _ALIGNMENT: Final = 64  # of what TensorFlow's kernels expect
@@ -46,7 +46,9 @@ def _array(variable: Any) -> Any:
             return np.asarray(memoryview(tensor))
         except (BufferError, TypeError, ValueError):  # on another device
             return tensor.numpy()
-    return np.asarray(keras.ops.convert_to_numpy(value))
+    array = np.asarray(keras.ops.convert_to_numpy(value))
+    # JAX computes in 32 bits what says that it has 64, unless it is told otherwise
+    return array.astype(numpy_dtype(dtype), copy=False)
 
 
 def tensor_of(array: Any, dtype: str, order: tuple[int, ...] | None) -> Any:

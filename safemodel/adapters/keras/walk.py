@@ -79,7 +79,21 @@ def _owners(part: Any, path: str, seen: set[int]) -> Iterator[Owner]:
 
 def part_layers(part: Any) -> list[Any]:
     """The layers that a layer holds, in the order in which it got them."""
-    return [layer for layer in getattr(part, "_layers", ()) if isinstance(layer, keras.Layer)]
+    found = [layer for layer in getattr(part, "_layers", ()) if isinstance(layer, keras.Layer)]
+    return found + extra_layers(part) if isinstance(part, keras.Sequential) else found
+
+
+def extra_layers(model: Any) -> list[Any]:
+    """Layers that are attributes of a Sequential or functional model, and no part of what it does.
+
+    A Sequential does not list them.
+    """
+    known = {id(layer) for layer in (*model.layers, *getattr(model, "_input_layers", ()))}
+    if isinstance(model, keras.Sequential):
+        known |= {id(layer) for layer in model._layers}
+    attributes = [value for name, value in vars(model).items() if not name.startswith("_")]
+    found = {id(v): v for v in keras.tree.flatten(attributes) if isinstance(v, keras.Layer)}
+    return [layer for key, layer in found.items() if key not in known]
 
 
 def _owner(part: Any, path: str, names: Names, seen: set[int]) -> Owner:

@@ -92,8 +92,19 @@ def extra_layers(model: Any) -> list[Any]:
     if isinstance(model, keras.Sequential):
         known |= {id(layer) for layer in model._layers}
     attributes = [value for name, value in vars(model).items() if not name.startswith("_")]
-    found = {id(v): v for v in keras.tree.flatten(attributes) if isinstance(v, keras.Layer)}
-    return [layer for key, layer in found.items() if key not in known]
+    return [layer for layer in _within(attributes, known) if isinstance(layer, keras.Layer)]
+
+
+def _within(value: Any, seen: set[int]) -> Iterator[Any]:
+    """What is in lists, tuples and dictionaries, each once."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, (list, tuple, dict)):
+        for item in list(value.values() if isinstance(value, dict) else value):
+            yield from _within(item, seen)
+    else:
+        yield value
 
 
 def _owner(part: Any, path: str, names: Names, seen: set[int]) -> Owner:

@@ -182,6 +182,8 @@ def stored(name: JsonValue, tensors: Tensors, used: set[str]) -> Stored:
     known = tensors.get(text(name, "a tensor"))
     if known is None or known[0] not in DTYPES:
         raise ArchitectureError(f"no tensor {name!r:.100} that a constant can be")
+    if math.prod(known[1]) * ITEM_SIZES[known[0]] <= limits.MAX_INLINE_BYTES:
+        raise ArchitectureError("a constant that is stored, and small enough to be inline")
     used.add(str(name))
     return Stored(str(name), *known)
 

@@ -125,8 +125,7 @@ class Entry:
         args: by position.
         kwargs: by name only.
         result: over the outputs of the function.
-        captures: what the last inputs of the function are: JSON of a variable of the state, or a
-            tensor of the bundle.
+        captures: what the last inputs of the function are.
         signature: it is a signature of a SavedModel: tensors by name in, a dictionary out.
     """
 
@@ -135,7 +134,7 @@ class Entry:
     args: tuple[Tree, ...]
     kwargs: Mapping[str, Tree]
     result: Tree
-    captures: tuple[Stored | Captured, ...]
+    captures: tuple[Captured | Inline | Stored, ...]
     signature: bool
 
 
@@ -149,8 +148,12 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Functions, those that others call before these, and entries by name."""
+    """Functions, those that others call before these, and entries by name.
+
+    `json` is what it was read from, `tensors` the tensors of the bundle that are constants.
+    """
 
     json: JsonValue
     functions: tuple[Function, ...]
     entries: Mapping[str, Entry]
+    tensors: frozenset[str]

@@ -75,14 +75,19 @@ class Constants:
             encoded["bytes"] = data.hex()
         return encoded
 
+    def keep(self, names: set[str]) -> None:
+        """Forget all large constants but these."""
+        self.stored = {name: fact for name, fact in self.stored.items() if name in names}
+        self._known = {key: name for key, name in self._known.items() if name in names}
+        self._next = 0
+
     def _name(self, fact: TensorFact, data: bytes) -> str:
         key = fact.dtype, fact.shape, hashlib.sha256(data).digest()
         if key not in self._known:
-            while f"{PREFIX}{self._next}" in self._taken:
+            while (name := f"{PREFIX}{self._next}") in self._taken or name in self.stored:
                 self._next += 1
-            self._known[key] = f"{PREFIX}{self._next}"
-            self.stored[self._known[key]] = fact
-            self._next += 1
+            self._known[key] = name
+            self.stored[name] = fact
         return self._known[key]
 
 

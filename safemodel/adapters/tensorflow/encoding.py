@@ -60,7 +60,7 @@ class Writer:
         """The number of a function; `variables` says what its arguments of these numbers are.
 
         Raises:
-            UnsavableError: it has something that no archive can have.
+            UnsavableError: it has something that no archive can have. The writer is as before.
         """
         fact = self.library.get(name)
         if fact is None:
@@ -68,12 +68,25 @@ class Writer:
         types = tuple([_input_type(fact, place, variables) for place in range(len(fact.arguments))])
         key = name, types
         if key not in self._known:
-            if name in self._open or len(self._open) >= limits.MAX_PROGRAM_CALLS:
+            if name in self._open or len(self._open) > limits.MAX_PROGRAM_CALLS:
                 raise UnsavableError("functions that call one another in a circle, or too deeply")
+            before = len(self.functions)
             self._open.append(name)
-            self._known[key] = FunctionWriter(self, fact, types).run()
-            self._open.pop()
+            try:
+                self._known[key] = FunctionWriter(self, fact, types).run()
+            except UnsavableError:
+                self._forget(before)
+                raise
+            finally:
+                self._open.pop()
         return self._known[key]
+
+    def _forget(self, count: int) -> None:
+        """Drop all functions behind the first so many, and the constants of no other."""
+        del self.functions[count:], self.types[count:]
+        self._same = {said: number for said, number in self._same.items() if number < count}
+        self._known = {key: number for key, number in self._known.items() if number < count}
+        self.constants.keep(_tensors(self.functions))
 
     def add(self, encoded: JsonValue, types: tuple[InputType, ...], results: Sequence[str]) -> int:
         """Add a function, or find that it is there already."""
@@ -113,6 +126,13 @@ class Writer:
         return self._changes[name]
 
 
+def _tensors(functions: Sequence[Any]) -> set[str]:
+    """The names of tensors that constants in functions are."""
+    nodes = [node for function in functions for node in function["nodes"]]
+    values = [node["attrs"]["value"] for node in nodes if node["op"] == "Const"]
+    return {value["tensor"] for value in values if "tensor" in value}
+
+
 def _input_type(fact: FunctionFact, place: int, variables: Mapping[int, VariableType]) -> InputType:
     argument = fact.arguments[place]
     if argument.dtype != RESOURCE:
@@ -148,7 +168,10 @@ class FunctionWriter:
         parts = {node.name: self._part(node) for node in self._fact.nodes}
         returned = [self._fact.returns[name] for name, _ in self._fact.outputs]
         kept = [self._through(reference) for reference in returned]
-        roots = [*map(self._source, returned), *self._fact.must_run]
+        # TensorFlow runs what has a state, needed or not.
+        known = [node.name for node in self._fact.nodes if operator(node.operation) is not None]
+        running = [name for name in known if parts[name].changes]
+        roots = [*map(self._source, returned), *self._fact.must_run, *running]
         for root in roots:
             if root is not None and root not in self._nodes:
                 raise UnsavableError(f"a node {root:.60} that is not there", place=self._fact.name)

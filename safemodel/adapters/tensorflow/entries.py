@@ -48,18 +48,22 @@ def parse_entries(
     tensors: Tensors,
     variable: VariableOf,
     used: set[str],
+    *,
+    signatures: bool = False,
 ) -> dict[str, Entry]:
     """Read the entries; `used` gets the names of tensors of the bundle that they capture.
+
+    `signatures` reads those of a SavedModel: tensors by name in, a dictionary out.
 
     Raises:
         ArchitectureError: anything about them that must not be.
     """
-    if type(value) is not dict or not 1 <= len(value) <= limits.MAX_PROGRAM_ENTRIES:
-        raise ArchitectureError(f"a program has 1 to {limits.MAX_PROGRAM_ENTRIES} entries")
+    if type(value) is not dict or len(value) > limits.MAX_PROGRAM_ENTRIES:
+        raise ArchitectureError(f"a program has at most {limits.MAX_PROGRAM_ENTRIES} entries")
     found: dict[str, Entry] = {}
     for name, item in value.items():
         try:
-            found[name] = _entry(name, item, functions, tensors, variable, used)
+            found[name] = _entry(name, item, functions, tensors, variable, used, signatures)
         except SafemodelError as error:
             place = f"entry {name:.100}"
             error.place = f"{place}: {error.place}" if error.place else place
@@ -79,11 +83,9 @@ def _entry(
     tensors: Tensors,
     variable: VariableOf,
     used: set[str],
+    signature: bool,
 ) -> Entry:
-    said = fields(value, "function parameters args kwargs result captures", "entry", "signature")
-    signature = "signature" in said
-    if signature and said["signature"] is not True:
-        raise ArchitectureError("signature must be true, or absent")
+    said = fields(value, "function parameters args kwargs result captures", "an entry")
     if not (_SIGNATURE.fullmatch(name) if signature else is_entry(name)):
         raise ArchitectureError("not a name for an entry")
     number = integer(said["function"], 0, len(functions) - 1, "function")

@@ -49,16 +49,31 @@ def parse(value: JsonValue, tensors: Tensors, variable: VariableOf) -> Program:
     Raises:
         ArchitectureError: anything about it that must not be.
     """
-    program = fields(value, "functions entries", "a program")
+    program = fields(value, "functions entries", "a program", "signatures")
     reader = _Reader(tensors)
     for place, item in enumerate(
         listed(program["functions"], limits.MAX_PROGRAM_GRAPHS, "functions")
     ):
         with _place(f"function {place}"):
             reader.function(item)
-    found = parse_entries(program["entries"], reader.functions, tensors, variable, reader.tensors)
-    reader.finish([entry.function for entry in found.values()])
-    return Program(value, tuple(reader.functions), found, frozenset(reader.tensors))
+    found = [
+        parse_entries(
+            program.get(kind, {}),
+            reader.functions,
+            tensors,
+            variable,
+            reader.tensors,
+            signatures=kind == "signatures",
+        )
+        for kind in ("entries", "signatures")
+    ]
+    entries, signatures = found
+    if not entries and not signatures:
+        raise ArchitectureError("a program that nothing can call")
+    if "signatures" in program and not signatures:
+        raise ArchitectureError("signatures that are empty, and need not be there")
+    reader.finish([one.function for one in (*entries.values(), *signatures.values())])
+    return Program(value, tuple(reader.functions), entries, signatures, frozenset(reader.tensors))
 
 
 @contextmanager

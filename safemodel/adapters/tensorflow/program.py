@@ -148,7 +148,7 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Functions, those that others call before these, and entries by name.
+    """Functions, those that others call before these, and entries and signatures by name.
 
     `json` is what it was read from, `tensors` the tensors of the bundle that are constants.
     """
@@ -156,4 +156,5 @@ class Program:
     json: JsonValue
     functions: tuple[Function, ...]
     entries: Mapping[str, Entry]
+    signatures: Mapping[str, Entry]
     tensors: frozenset[str]

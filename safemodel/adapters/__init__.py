@@ -53,6 +53,9 @@ _ADAPTERS: Final[Mapping[str, _Entry]] = {
     "numpy": _Entry("safemodel.adapters.numpy", "numpy", ("numpy",)),
     "onnx": _Entry("safemodel.adapters.onnx", "onnx", ("numpy", "onnx")),
     "sklearn": _Entry("safemodel.adapters.sklearn", "sklearn", ("numpy", "scipy", "sklearn")),
+    "tensorflow": _Entry(
+        "safemodel.adapters.tensorflow.adapter", "tensorflow", ("numpy", "tensorflow")
+    ),
     "torch": _Entry("safemodel.adapters.torch", "torch", ("numpy", "torch")),
     "transformers": _Entry(
         "safemodel.adapters.transformers",

@@ -25,11 +25,12 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "pandas": "sklearn",
     "scipy": "sklearn",
     "sklearn": "sklearn",
+    "tensorflow": "tensorflow",
     "torch": "torch",
     "transformers.modeling_utils": "transformers",  # what all of its models inherit from
     "xgboost": "sklearn",
 }
-_PREFERENCE: Final = ("sklearn", "onnx", "keras", "transformers", "torch", "numpy")
+_PREFERENCE: Final = ("sklearn", "onnx", "keras", "tensorflow", "transformers", "torch", "numpy")
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes, bytearray, slice, range)

@@ -1,0 +1,101 @@
+"""The TensorFlow adapter: modules with their functions, checkpoints, trees of variables.
+
+State is what TensorFlow tracks: variables, by the names of the attributes that lead to them.
+Functions are graphs of operators of a closed table. `tf.saved_model.load` and what else of
+TensorFlow reads files are never called. Implements spec/tensorflow.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+import tensorflow as tf
+
+from safemodel.adapters.protocol import Saved
+from safemodel.adapters.tensorflow import facts, state
+from safemodel.adapters.tensorflow import into as into_state
+from safemodel.adapters.tensorflow.loaded import LoadedModule
+from safemodel.adapters.tensorflow.making import Maker
+from safemodel.adapters.tensorflow.values import tensor_of
+from safemodel.errors import ArchitectureError, UsageError
+
+if TYPE_CHECKING:
+    from safemodel.bundle.verified import VerifiedBundle
+
+NAME: Final = "tensorflow"
+VERSION: Final = 1
+FRAMEWORK: Final = "tensorflow"
+LOAD_OPTIONS: Final = frozenset({"only"})
+
+
+def save(obj: object) -> Saved:
+    """Turn a module, a checkpoint or a tree of variables into tensors and JSON.
+
+    Raises:
+        UnsavableError: part of it can't be represented; `place` is its path.
+    """
+    encoded = state.encode_state(obj)
+    return Saved({"graph": encoded.graph}, encoded.tensors, {"tensorflow": str(tf.__version__)})
+
+
+def load(
+    bundle: VerifiedBundle,
+    *,
+    into: object | None = None,
+    device: object | None = None,
+    allow: Sequence[str] = (),
+    strict: bool = True,
+    only: Sequence[str] | None = None,
+) -> object:
+    """Rebuild what was saved, or put its variables into an object of yours.
+
+    `into=dict` gives the values of all variables by path.
+
+    Raises:
+        ArchitectureError: it must not be built.
+        StateMismatchError: the state does not fit `into`, which is unchanged.
+    """
+    if device is not None:
+        raise UsageError(
+            "device= makes no sense for TensorFlow, which puts variables where it computes",
+            hint='load under: with tf.device("...")',
+        )
+    if only is not None and into is None:
+        raise UsageError("only= needs into=, an object of yours, or dict")
+    wanted = None if only is None else _chosen(only)
+    architecture = bundle.manifest.architecture
+    if type(architecture) is not dict or not (
+        {"graph"} <= architecture.keys() <= {"graph", "program"}
+    ):
+        raise ArchitectureError("the architecture of state is an object graph and its program")
+    if into is not None and into is not dict:
+        into_state.check_target(into)
+    if wanted is None:
+        bundle.load_weights()
+    found = facts.read(
+        architecture["graph"],
+        bundle,
+        program="program" in architecture,
+        lazy=wanted is not None,
+    )
+    if into is dict:
+        return {
+            path: tensor_of(one)
+            for path, one in into_state.named(found.root).items()
+            if wanted is None or wanted(path)
+        }
+    if into is not None:
+        return into_state.put(found.root, into, wanted, strict=strict)
+    root = found.root
+    if type(root) is not facts.StoredModule:
+        return Maker().live(root)
+    return Maker().live(root, into=LoadedModule(root.class_name, root.container))
+
+
+def _chosen(only: Sequence[str]) -> Callable[[str], bool]:
+    if isinstance(only, str) or not all(isinstance(pattern, str) for pattern in only):
+        raise UsageError("only= is a list of patterns of paths, such as ['encoder.*']")
+    patterns = tuple(only)
+    return lambda path: any(fnmatchcase(path, pattern) for pattern in patterns)

@@ -16,6 +16,7 @@ from safemodel import adapters
 from safemodel.adapters import huggingface, tensors
 from safemodel.adapters import numpy as plain_adapter
 from safemodel.adapters import sklearn as models_adapter
+from safemodel.adapters.keras import checking
 from safemodel.adapters.needs import is_name, needs_of
 from safemodel.adapters.protocol import Saved
 from safemodel.bundle.contents import Contents, TensorData
@@ -45,6 +46,7 @@ from safemodel.scan.single import Scanner, Settings
 _SHOWN: Final = 3  # findings that an error names
 _SKLEARN: Final = "sklearn"
 _UNKNOWN: Final = "SM105"
+_KERAS: Final = ("SM202", "SM204")  # the same, of what Keras looks up
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,11 @@ def scanned(file: Source, options: Options, limits: Limits, *, data: bool = Fals
     """
     settings = Settings(limits, _policy(options))
     report = Scanner(settings).scan_bytes(file.data, file.path)
-    grave = [one for one in report.findings if one.severity >= Severity.MEDIUM and not one.unread]
+    grave = [
+        one
+        for one in report.findings
+        if one.severity >= Severity.MEDIUM and not one.unread and not _allowed(one, options.allow)
+    ]
     unread = [one for one in report.findings if one.unread]
     hint = f"`safemodel scan {file.path}` shows where, `safemodel explain {{rule}}` says what it is"
     if grave:
@@ -167,10 +173,25 @@ def _named(findings: Sequence[Finding]) -> str:
     return shown + (f"; and {left} more" if left > 0 else "")
 
 
+def _allowed(finding: Finding, allow: Sequence[str]) -> bool:
+    """Whether it is about nothing but a class of Keras that the caller named."""
+    return finding.rule in _KERAS and _registered(finding) in allow
+
+
+def _registered(finding: Finding) -> str:
+    """The name (`package>Name`) by which a class was registered with Keras, or nothing."""
+    evidence = dict(finding.evidence)
+    names = (evidence.get("registered", ""), evidence.get("name", ""))
+    return next((name for name in names if checking.is_registered(name)), "")
+
+
 def _own(findings: Sequence[Finding]) -> str:
     """What to write if there is nothing but classes that no table knows."""
     names = {dict(one.evidence).get("global", "") for one in findings if one.rule == _UNKNOWN}
-    if any(one.rule != _UNKNOWN for one in findings) or not all(map(is_name, names)):
+    names |= {_registered(one) for one in findings if one.rule in _KERAS}
+    if any(one.rule not in (_UNKNOWN, *_KERAS) for one in findings):
+        return ""
+    if not all(is_name(name) or checking.is_registered(name) for name in names):
         return ""
     listed = ", ".join(f'"{name}"' for name in sorted(names))
     return f"if that is code of yours: convert(..., allow=[{listed}]), or --allow"
@@ -180,7 +201,8 @@ def _policy(options: Options) -> Any:
     from safemodel.scan import policy as policies
 
     known = None if options.policy is None else policies.load(os.fspath(options.policy))
-    return policies.allowing(known, options.allow) if options.allow else known
+    allow = [name for name in options.allow if not checking.is_registered(name)]
+    return policies.allowing(known, allow) if allow else known
 
 
 def _converted(
@@ -194,6 +216,8 @@ def _converted(
     try:
         found = read(file.data, report.formats, limits, options.allow)
         name, saved = encoded(found)
+        for line in saved.notices:
+            adapters.notice(line)
     except UnsavableError as error:
         raise UnconvertibleError(error.message, place=error.place, hint=error.hint) from None
     except LegacyError as error:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from safemodel.adapters.keras import checking, laid_out
 from safemodel.adapters.keras.laid_out import Foreign
 from safemodel.adapters.protocol import Saved
-from safemodel.convert import keras_config
+from safemodel.convert import keras_config, keras_h5
 from safemodel.convert.archives import Archive
 from safemodel.errors import DamagedError, UnconvertibleError, locating
 from safemodel.legacy import json_text
@@ -74,15 +74,30 @@ def read_hdf5(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
         LegacyError: it is damaged.
     """
     values = _values(data, limits)
-    section = laid_out.section(laid_out.KERAS_3, _groups(values))
-    return _saved({"class": "model", "backend": "", "laid_out": section}, None)
+    layout = keras_h5.layout_of(values)
+    if layout is None:
+        section = laid_out.section(laid_out.KERAS_3, _groups(values))
+        return _saved({"class": "model", "backend": "", "laid_out": section}, None)
+    root: dict[str, Any] = {"class": "model", "backend": layout.backend}
+    found = keras_h5.config_of(values, layout)
+    if found is not None:
+        checking.check(found.config, allow)
+        root |= {"class": keras_config.class_of(found.config), "model": found.config}
+    root["laid_out"] = layout.section(values, full=found is not None)
+    return _saved(root, layout.release, () if found is None else found.notices)
 
 
-def _saved(root: dict[str, Any], release: Any) -> Saved:
+def _saved(root: dict[str, Any], release: Any, notices: Sequence[str] = ()) -> Saved:
     plain = isinstance(release, str) and _RELEASE.fullmatch(release)
     versions = {"keras": release} if plain else {}
     graph = laid_out.graph_of(root)
-    return Saved({"graph": graph.graph}, graph.tensors, versions, framework=FRAMEWORK)
+    return Saved(
+        {"graph": graph.graph},
+        graph.tensors,
+        versions,
+        framework=FRAMEWORK,
+        notices=tuple(notices),
+    )
 
 
 def _values(data: memoryview, limits: Limits) -> Values:
@@ -104,14 +119,8 @@ def _groups(values: Values) -> Mapping[str, list[Foreign]]:
         match = _VALUES.fullmatch(path)
         if match is None:
             raise UnconvertibleError("a dataset where Keras writes none", place=path)
-        groups.setdefault(match["path"] or "", []).append(foreign(values, path))
+        groups.setdefault(match["path"] or "", []).append(keras_h5.foreign(values, path))
     return groups
-
-
-def foreign(values: Values, path: str) -> Foreign:
-    """The variable of a dataset."""
-    found = values.numbers(path)
-    return Foreign(path.removeprefix("/"), found.dtype, found.shape, found.pieces)
 
 
 def _vocabulary(archive: Archive, name: str) -> list[str]:

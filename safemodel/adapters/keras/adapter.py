@@ -35,6 +35,7 @@ SAVE_OPTIONS: Final = frozenset({"architecture", "weights"})
 BUILDERS: Final = {
     **{kind: plain.BUILDERS[kind] for kind in ("str", "list", "dict")},
     "variable": variables.BUILDER,
+    "placed": variables.PLACED,
 }
 PARSERS: Final = {kind: plain.PARSERS[kind] for kind in ("int", "float")}
 

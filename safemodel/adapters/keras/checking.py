@@ -68,6 +68,11 @@ class RefusedError(SpecError):
         return RefusedError(self.message, place + self.place, hint=self.hint, own=self.own)
 
 
+def is_registered(name: str) -> bool:
+    """Whether a name is of the form that classes of a caller's own are registered by."""
+    return bool(_CUSTOM.fullmatch(name))
+
+
 def check(config: Any, allow: Iterable[str] = (), role: str = "layer") -> frozenset[str]:
     """Audit the configuration of an object of a role; return the names of `allow` that it needs.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from safemodel.adapters import plain
-from safemodel.adapters.graph_encode import EncodedGraph, Encoder, Node, encode
+from safemodel.adapters.graph_encode import EncodedGraph, Encoder, Handler, Inline, Node, encode
 from safemodel.adapters.keras.variables import DTYPES, Stored
 from safemodel.errors import ArchitectureError, UnsavableError
 
@@ -87,8 +87,13 @@ def graph_of(root: dict[str, Any]) -> EncodedGraph:
     Raises:
         UnsavableError: part of it can't be represented.
     """
-    handlers = {kind: plain.HANDLERS[kind] for kind in (str, list, dict)} | {Foreign: _encode}
-    inlines = {kind: plain.INLINES[kind] for kind in (int, float, str)}
+    handlers: dict[type, Handler] = {
+        str: plain.HANDLERS[str],
+        list: plain.HANDLERS[list],
+        dict: plain.HANDLERS[dict],
+        Foreign: _encode,
+    }
+    inlines: dict[type, Inline] = {kind: plain.INLINES[kind] for kind in (int, float, str)}
     return encode(root, handlers=handlers, inlines=inlines)
 
 
@@ -96,7 +101,7 @@ def _encode(obj: Any, path: str, encoder: Encoder) -> Node:
     foreign: Foreign = obj
     if foreign.dtype not in DTYPES:
         raise UnsavableError(f"a variable of {foreign.dtype:.60}", place=foreign.path)
-    node: Node = {"kind": "variable", "path": foreign.path, "dtype": foreign.dtype}
+    node: Node = {"kind": "placed", "path": foreign.path, "dtype": foreign.dtype}
     encoder.store(node, "data", foreign.path, DTYPES[foreign.dtype], foreign.shape, foreign.pieces)
     return node
 
@@ -164,7 +169,7 @@ def _variables(value: Any) -> list[Stored]:
 
 def _unique(found: list[Stored], names: set[str]) -> Iterator[Stored]:
     for one in found:
-        if one.path in names or one.order is not None:
+        if one.path in names:
             raise ArchitectureError("two variables of one path", place=one.path[:200])
         names.add(one.path)
         yield one

@@ -122,6 +122,17 @@ def order_of(variable: Any) -> tuple[int, ...] | None:
 
 
 def _create(node: Node, decoder: Decoder) -> Stored:
+    return _stored(node, decoder, decoder.scratch.get(WANTED))
+
+
+def _create_placed(node: Node, decoder: Decoder) -> Stored:
+    """One of a file of Keras, whose path says where it was there: whether it is wanted, the model
+    that it goes into has to say.
+    """
+    return _stored(node, decoder, None)
+
+
+def _stored(node: Node, decoder: Decoder, wanted: Callable[[str], bool] | None) -> Stored:
     dtype = text(node["dtype"], "dtype")
     if dtype not in DTYPES:
         raise ArchitectureError(f"a variable of {dtype!r:.60}")
@@ -129,7 +140,6 @@ def _create(node: Node, decoder: Decoder) -> Stored:
     keras_path = text(node.get("keras_path", path), "keras_path")
     if not (_PATH.fullmatch(path) and _PATH.fullmatch(keras_path)):
         raise ArchitectureError("a variable whose path is none")
-    wanted: Callable[[str], bool] | None = decoder.scratch.get(WANTED)
     if wanted is not None and not wanted(path):
         return Stored(path, keras_path, dtype, None)
     tensor = decoder.claim(node["data"])
@@ -152,3 +162,4 @@ def _order(node: Node, rank: int) -> tuple[int, ...] | None:
 
 _FIELDS: Final = frozenset({"path", "dtype", "data"})
 BUILDER: Final = Builder(_create, fields=_FIELDS | {"keras_path", "order"}, required=_FIELDS)
+PLACED: Final = Builder(_create_placed, fields=_FIELDS)

@@ -171,7 +171,7 @@ def different(folder: Path, name: str, found: Shown) -> list[str]:
 
 
 def called(name: str, case: Any) -> str:
-    """The name of an entry in a SavedModel: a method that is no tf.function becomes an attribute."""
+    """The name of an entry in a SavedModel: of an attribute for a method that is no function."""
     return name if case.inputs is None else f"{name.strip('_')}_traced"
 
 

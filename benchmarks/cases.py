@@ -11,11 +11,18 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import onnx_models, sklearn_models, states, torch_graphs, torch_models
+from benchmarks import (
+    keras_models,
+    onnx_models,
+    sklearn_models,
+    states,
+    torch_graphs,
+    torch_models,
+)
 from benchmarks.groups import Operation
 from benchmarks.measure import measured
 
-_MODULES = (states, sklearn_models, onnx_models, torch_models, torch_graphs)
+_MODULES = (states, sklearn_models, onnx_models, torch_models, torch_graphs, keras_models)
 GROUPS = tuple(group for module in _MODULES for group in module.GROUPS)
 
 

@@ -7,12 +7,13 @@ it is used. Implements spec/tensorflow-graph.md, "Functions".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from safemodel import limits
 from safemodel.adapters.tensorflow import attributes, control
 from safemodel.adapters.tensorflow.constants import Constants
+from safemodel.adapters.tensorflow.parsing import FunctionReader
 from safemodel.adapters.tensorflow.program import InputType, TensorType, VariableType
 from safemodel.adapters.tensorflow.pruning import Part, order
 from safemodel.adapters.tensorflow.table import Operator, operator
@@ -50,7 +51,7 @@ class Writer:
         self.functions: list[JsonValue] = []
         self.constants = Constants(taken)
         self.own: set[str] = set()
-        self.types: list[tuple[tuple[InputType, ...], tuple[str, ...]]] = []
+        self._reader = FunctionReader(_Types(self.constants))
         self._known: dict[tuple[str, tuple[InputType, ...]], int] = {}
         self._same: dict[str, int] = {}
         self._changes: dict[str, bool] = {}
@@ -83,19 +84,31 @@ class Writer:
 
     def _forget(self, count: int) -> None:
         """Drop all functions behind the first so many, and the constants of no other."""
-        del self.functions[count:], self.types[count:]
+        del self.functions[count:]
+        self._reader.forget(count)
         self._same = {said: number for said, number in self._same.items() if number < count}
         self._known = {key: number for key, number in self._known.items() if number < count}
         self.constants.keep(_tensors(self.functions))
 
-    def add(self, encoded: JsonValue, types: tuple[InputType, ...], results: Sequence[str]) -> int:
-        """Add a function, or find that it is there already."""
+    def add(self, encoded: JsonValue) -> int:
+        """Add a function, or find that it is there already.
+
+        Raises:
+            UnsavableError: it could not be read again.
+        """
         said = repr(encoded)
         if said not in self._same:
+            try:
+                self._reader.function(encoded)
+            except ArchitectureError as error:
+                raise UnsavableError(error.message, place=error.place) from error
             self._same[said] = len(self.functions)
             self.functions.append(encoded)
-            self.types.append((types, tuple(results)))
         return self._same[said]
+
+    def results(self, number: int) -> tuple[str, ...]:
+        """The types of what a function gives."""
+        return self._reader.functions[number].results
 
     def changes(self, node: NodeFact) -> bool:
         """Whether a node does something beside giving outputs."""
@@ -124,6 +137,23 @@ class Writer:
             fact = self.library.get(name)
             self._changes[name] = fact is None or any(map(self.changes, fact.nodes))
         return self._changes[name]
+
+
+class _Types(Mapping[str, tuple[str, tuple[int, ...]]]):
+    """The types and shapes of large constants, by name."""
+
+    def __init__(self, constants: Constants) -> None:
+        self._constants = constants
+
+    def __getitem__(self, name: str) -> tuple[str, tuple[int, ...]]:
+        fact = self._constants.stored[name]
+        return fact.dtype, fact.shape
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._constants.stored)
+
+    def __len__(self) -> int:
+        return len(self._constants.stored)
 
 
 def _tensors(functions: Sequence[Any]) -> set[str]:
@@ -188,7 +218,11 @@ class FunctionWriter:
             "nodes": self._written,
             "outputs": [list(value) for value in outputs],
         }
-        return self._writer.add(encoded, self._types, [self._type(value) for value in outputs])
+        try:
+            return self._writer.add(encoded)
+        except UnsavableError as error:
+            error.place = f"{self._fact.name}: {error.place}" if error.place else self._fact.name
+            raise
 
     # -- references
 
@@ -310,9 +344,7 @@ class FunctionWriter:
         number = self._writer.function(node.operation, self._variables(values))
         fact = self._writer.library[node.operation]
         taken: list[JsonValue] = [self._type(value) for value in values]
-        types, results = self._writer.types[number]
-        if len(types) != len(taken):
-            raise UnsavableError(f"function {fact.name:.60} with another number of arguments")
+        results = self._writer.results(number)
         encoded: dict[str, JsonValue] = {
             "op": control.CALL,
             "in": [list(value) for value in values],

@@ -50,7 +50,7 @@ def parse(value: JsonValue, tensors: Tensors, variable: VariableOf) -> Program:
         ArchitectureError: anything about it that must not be.
     """
     program = fields(value, "functions entries", "a program", "signatures")
-    reader = _Reader(tensors)
+    reader = FunctionReader(tensors)
     for place, item in enumerate(
         listed(program["functions"], limits.MAX_PROGRAM_GRAPHS, "functions")
     ):
@@ -85,7 +85,7 @@ def _place(place: str) -> Iterator[None]:
         raise
 
 
-class _Reader:
+class FunctionReader:
     """Reads the functions of a program, each after those that it names."""
 
     def __init__(self, tensors: Tensors) -> None:
@@ -97,9 +97,15 @@ class _Reader:
         self._named: set[int] = set()
         self._nodes = limits.MAX_PROGRAM_NODES
         self._values = limits.MAX_PROGRAM_VALUES
+        self._budgets: list[tuple[int, int]] = []  # before each function
 
     def function(self, item: JsonValue) -> None:
-        """Read one, and add it."""
+        """Read one, and add it.
+
+        Raises:
+            ArchitectureError: anything about it that must not be.
+        """
+        before = self._nodes, self._values
         parsed = fields(item, "inputs nodes outputs", "a function")
         inputs = tuple(
             [
@@ -131,6 +137,14 @@ class _Reader:
         self.functions.append(Function(inputs, tuple(nodes), refs, results))
         self._depths.append(depth)
         self._sizes.append(size)
+        self._budgets.append(before)
+
+    def forget(self, count: int) -> None:
+        """Go back to where there were so many functions."""
+        if count < len(self.functions):
+            self._nodes, self._values = self._budgets[count]
+        for kept in (self.functions, self._depths, self._sizes, self._budgets):
+            del kept[count:]
 
     def finish(self, entries: Sequence[int]) -> None:
         """Every function must have been named, by another or by an entry.

@@ -14,13 +14,19 @@ _VALUES: Final = frozenset(
 )
 
 
-def modern(config: Any) -> Any:
-    """A configuration of Keras 3, with the numbers of shared objects counted from 1.
+def modern(config: Any, release: str, notices: list[str]) -> Any:
+    """The configuration of a `.keras` file as Keras 3 writes it now; objects counted from 1.
 
     Raises:
         ArchitectureError: it is no JSON that a configuration can be.
     """
     check_plain(config)
+    if release.partition(".")[0] == "2":
+        from safemodel.convert import keras_2  # and its tables, where they are needed
+
+        found = keras_2.modern(config, None, release)
+        notices += found.notices
+        config = found.config
     return _numbered(config, {})
 
 

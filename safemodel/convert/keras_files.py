@@ -48,7 +48,9 @@ def read_keras(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
             f"has no {_WEIGHTS}",
             hint="load it where you trust it, and save the model with safemodel.save",
         )
-    config = keras_config.modern(_json(archive, _CONFIG))
+    release = _release(archive)
+    notices: list[str] = []
+    config = keras_config.modern(_json(archive, _CONFIG), release, notices)
     checking.check(config, allow)
     vocabularies: dict[str, list[str]] = {}
     for name in archive.members:
@@ -60,10 +62,15 @@ def read_keras(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
     with locating(place=_WEIGHTS):
         values = _values(archive.content(_WEIGHTS), limits)
         section = laid_out.section(laid_out.KERAS_3, _groups(values), None, vocabularies)
-    metadata = _json(archive, _METADATA) if _METADATA in archive.members else {}
-    release = metadata.get("keras_version") if isinstance(metadata, dict) else None
     root = {"class": keras_config.class_of(config), "backend": "", "model": config}
-    return _saved(root | {"laid_out": section}, release)
+    return _saved(root | {"laid_out": section}, release, notices)
+
+
+def _release(archive: Archive) -> str:
+    """The release of Keras that wrote an archive, as it says itself; empty if it does not."""
+    found = _json(archive, _METADATA) if _METADATA in archive.members else None
+    release = found.get("keras_version") if isinstance(found, dict) else None
+    return release if isinstance(release, str) and _RELEASE.fullmatch(release) else ""
 
 
 def read_hdf5(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
@@ -77,19 +84,19 @@ def read_hdf5(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
     layout = keras_h5.layout_of(values)
     if layout is None:
         section = laid_out.section(laid_out.KERAS_3, _groups(values))
-        return _saved({"class": "model", "backend": "", "laid_out": section}, None)
+        return _saved({"class": "model", "backend": "", "laid_out": section}, "")
     root: dict[str, Any] = {"class": "model", "backend": layout.backend}
     found = keras_h5.config_of(values, layout)
     if found is not None:
         checking.check(found.config, allow)
         root |= {"class": keras_config.class_of(found.config), "model": found.config}
-    root["laid_out"] = layout.section(values, full=found is not None)
-    return _saved(root, layout.release, () if found is None else found.notices)
+    notices = [] if found is None else list(found.notices)
+    root["laid_out"] = layout.section(values, root.get("model"), notices)
+    return _saved(root, layout.release, notices)
 
 
-def _saved(root: dict[str, Any], release: Any, notices: Sequence[str] = ()) -> Saved:
-    plain = isinstance(release, str) and _RELEASE.fullmatch(release)
-    versions = {"keras": release} if plain else {}
+def _saved(root: dict[str, Any], release: str, notices: Sequence[str] = ()) -> Saved:
+    versions = {"keras": release} if _RELEASE.fullmatch(release) else {}
     graph = laid_out.graph_of(root)
     return Saved(
         {"graph": graph.graph},

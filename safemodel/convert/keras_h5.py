@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from safemodel.adapters.keras import laid_out
 from safemodel.adapters.keras.laid_out import Foreign
 from safemodel.errors import DamagedError, UnconvertibleError
@@ -17,6 +19,7 @@ from safemodel.legacy import json_text
 
 if TYPE_CHECKING:
     from safemodel.convert.keras_2 import Modern
+    from safemodel.convert.keras_2_training import Made
     from safemodel.legacy.hdf5_values import Values
 
 _LAYERS: Final = "layer_names"
@@ -43,8 +46,8 @@ class Layout:
     release: str
     backend: str
 
-    def section(self, values: Values, *, full: bool) -> dict[str, Any]:
-        """The variables, for the root of a graph; of a `full` model those of the optimizer, too.
+    def section(self, values: Values, config: Any, notices: list[str]) -> dict[str, Any]:
+        """The variables, for the root of a graph; with a configuration those of its optimizer.
 
         Raises:
             LegacyError: they are not where the names say.
@@ -58,8 +61,27 @@ class Layout:
         if top:
             groups[""] = top
         groups = {name: group for name, group in groups.items() if group}
-        optimizer = _variables(values, _OPTIMIZER) if full else []
+        compiled = config.get("compile_config") if isinstance(config, dict) else None
+        optimizer = self._optimizer(values, compiled["optimizer"], notices) if compiled else []
         return laid_out.section(laid_out.H5, groups, optimizer or None)
+
+    def _optimizer(self, values: Values, config: Any, notices: list[str]) -> list[Foreign]:
+        """The variables of the optimizer, in the order of Keras 3."""
+        names = names_of(values, _OPTIMIZER, _NAMES) or ()
+        found = {name: foreign(values, f"{_OPTIMIZER}/{name}") for name in names}
+        if len(found) != len(names):
+            raise DamagedError("two variables of one name", place=_OPTIMIZER)
+        if not found or self.release.partition(".")[0] not in ("", "1", "2"):
+            return list(found.values())
+        from safemodel.convert.keras_2_training import Made, optimizer_order
+
+        order = optimizer_order(
+            config, names, lambda name: found[name].shape, lambda name: _integer(found[name])
+        )
+        if order is None:
+            notices.append("the optimizer begins anew: Keras 3 has no such state")
+            return []
+        return [_made(one) if isinstance(one, Made) else found[one] for one in order]
 
 
 def layout_of(values: Values) -> Layout | None:
@@ -128,6 +150,20 @@ def names_of(values: Values, owner: str, name: str) -> tuple[str, ...] | None:
             return tuple(found) if part else None
         found += names
     raise UnconvertibleError("a list of names in too many parts", place=owner)
+
+
+def _integer(variable: Foreign) -> int:
+    """The value of a counter; 0 for anything else."""
+    if variable.shape or not variable.dtype.startswith("int"):
+        return 0
+    raw = b"".join(bytes(piece) for piece in variable.pieces())
+    return int.from_bytes(raw, "little", signed=True)
+
+
+def _made(one: Made) -> Foreign:
+    """A variable that the file does not have."""
+    raw = np.array(one.value, one.dtype).astype(np.dtype(one.dtype).newbyteorder("<")).tobytes()
+    return Foreign(f"made/{one.path}", one.dtype, (), lambda: iter((memoryview(raw),)))
 
 
 def _variables(values: Values, group: str) -> list[Foreign]:

@@ -301,7 +301,7 @@ def _swallow(data: bytes) -> None:
         graph_fact(memoryview(data))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     _swallow(data)
@@ -322,7 +322,7 @@ BIG = function_def(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(st.data())
 def test_any_change_is_read_or_refused(data: st.DataObject) -> None:
     whole = library(FUNCTION, BIG)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from safemodel import limits
 from safemodel.adapters.graph import float_text, parse_float, parse_integer
@@ -163,7 +163,7 @@ def is_default(attribute: Attribute, value: Any) -> bool:
 def parse(
     row: Operator, value: JsonValue, functions: int, tensors: Tensors, used: set[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The attributes of a node: as the table has them, and all of them as the rest uses them.
+    """All attributes of a node: as the table has them, and as the rest uses them.
 
     `functions` is how many functions there are that a node may name; `used` gets the names of
     tensors.
@@ -184,15 +184,21 @@ def parse(
         if is_default(attribute, plain[name]):
             raise ArchitectureError(f"attribute {name} is written, and has its default")
     row.check(plain)
+    known = row.complete(plain)
     made = {}
-    for name, known in row.complete(plain).items():
+    for name, value in known.items():
         attribute = row.attributes[name]
+        if attribute.many:
+            items = [_made(attribute.kind, item, functions, tensors, used) for item in value]
+            made[name] = tuple(items)
+        elif attribute.kind in _AS_THEY_ARE:
+            made[name] = value
+        else:
+            made[name] = _made(attribute.kind, value, functions, tensors, used)
+    return known, made
 
-        def one(item: Any, kind: str = attribute.kind) -> Any:
-            return _made(kind, item, functions, tensors, used)
 
-        made[name] = tuple([one(item) for item in known]) if attribute.many else one(known)
-    return plain, made
+_AS_THEY_ARE: Final = frozenset({"bool", "int", "float", "string", "type"})
 
 
 def _made(

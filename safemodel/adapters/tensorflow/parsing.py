@@ -169,22 +169,22 @@ class FunctionReader:
         row = operator(name)
         if row is None:
             raise ArchitectureError(f"{name!r:.100} is not in the table of operators")
-        written = node.get("attrs")
-        if written == {}:
+        if node.get("attrs") == {}:
             raise ArchitectureError("attrs that are empty, and need not be there")
-        plain, made = attributes.parse(
-            row, written or {}, len(self.functions), self._available, self.tensors
+        known, made = attributes.parse(
+            row, node.get("attrs", {}), len(self.functions), self._available, self.tensors
         )
         given = listed(node["in"], limits.MAX_PROGRAM_VALUES, "in")
         self._count(len(given) + sum(map(_weight, made.values())))
         refs = tuple([_ref(one, inputs, nodes) for one in given])
         taken = tuple([_type(ref, inputs, nodes) for ref in refs])
-        if row.input_types(plain) != taken:
+        if tuple([kind for one in row.inputs for kind in one.types(known)]) != taken:
             raise ArchitectureError(f"operator {name} with inputs of other types or number")
         self._check_inputs(row, made, refs, taken, inputs)
         after = _after(node, len(nodes))
         self._count(len(after))
-        return Node(row, refs, made, after, row.output_types(plain))
+        outputs = tuple([kind for one in row.outputs for kind in one.types(known)])
+        return Node(row, refs, made, after, outputs)
 
     def _check_inputs(
         self,

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOTS = frozenset(
     """AbstractRNNCell BaseOptimizer BaseRandomLayer Constraint Container Cross DTypePolicy
     Feature GradientSplit Initializer InputSpec KerasSaveable Layer LearningRateSchedule Loss
-    LossScale Metric Network Node Operation Optimizer OptimizerV2 Policy Quantizer
+    LossScale Metric Network Node Operation Optimizer OptimizerMap OptimizerV2 Policy Quantizer
     QuantizationConfig RandomGenerator Regularizer SeedGenerator Wrapper Model Sequential
     Functional""".split()  # noqa: SIM905
 )

@@ -27,7 +27,6 @@ from safemodel.adapters.keras.walk import owners
 from tests.adapters import keras_models as models
 from tests.adapters.keras_fresh import trace
 
-
 AS_KERAS = "is as Keras makes it of the file, and not as it was"
 
 

@@ -251,8 +251,8 @@ def restore_vocabularies(placed: Placed) -> None:
             weights = layer.idf_weights_const.numpy() if layer.output_mode == "tf_idf" else None
             if weights is None:
                 layer.set_vocabulary(values)
-            else:
-                layer.set_vocabulary(values, idf_weights=weights)
+            else:  # behind them are zeros, up to the most tokens, which Keras adds itself
+                layer.set_vocabulary(values, idf_weights=weights[: len(values)])
 
 
 # `.h5`

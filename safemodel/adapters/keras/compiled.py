@@ -6,6 +6,7 @@ so that totals go on where they were. Implements spec/keras.md, "Training state"
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import keras
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from safemodel.adapters.keras.walk import Owner
 
 _UNRESOLVED: Final = ("crossentropy", "ce")  # which of three they mean, the first labels say
+# The name of a variable without one: Keras counts them over the whole process
+_COUNTED: Final = re.compile(r"\Avariable_[0-9]+\Z")
 # Labels and outputs with which Keras takes them for each of the three
 _SHAPES: Final = {
     "binary_crossentropy": ((None, 1), (None, 1)),
@@ -48,7 +51,7 @@ def state_of(model: Any, found: list[Owner]) -> dict[str, Any]:
 
 
 def _live(prefix: str, variables: list[Any]) -> list[Live]:
-    names = [str(variable.name) for variable in variables]
+    names = [_COUNTED.sub("variable", str(variable.name)) for variable in variables]
     return [
         Live(f"{prefix}/{i}/{name}", variable)
         for i, (name, variable) in enumerate(zip(names, variables, strict=True))

@@ -7,7 +7,7 @@ Implements spec/keras.md, "Training state".
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import keras
 
@@ -16,6 +16,12 @@ from safemodel.adapters.keras.stored import STATE, Root, dictionary, matched, st
 from safemodel.adapters.keras.variables import Stored
 from safemodel.adapters.keras.walk import Owner
 from safemodel.errors import ArchitectureError
+
+_O: Final = keras.optimizers
+_ZEROS: Final = (  # optimizers that begin with nothing but zeros
+    *(_O.Adadelta, _O.Adagrad, _O.Adam, _O.AdamW, _O.Adamax, _O.Ftrl, _O.Lamb, _O.Lion),
+    *(_O.Muon, _O.RMSprop, _O.SGD),
+)
 
 
 def check(root: Root, allow: Collection[str]) -> None:
@@ -61,6 +67,7 @@ def restore(
         ArchitectureError: they can't be compiled so, or the state does not fit.
     """
     parts = {owner.path: owner.part for owner in found}
+    known = None if root.owners is None else found
     for entry in root.inner:
         part = parts.get(entry["path"])
         if not isinstance(part, keras.Model):
@@ -68,16 +75,21 @@ def restore(
         if type(part).compile is keras.Model.compile:
             checking.check_compiled(entry["compile"], own, exact=True)
         state = {key: entry[key] for key in entry.keys() & STATE}
-        _compile(part, entry["compile"], state, None if root.owners is None else found)
+        _compile(part, entry["compile"], state, known, own=bool(own))
     settings = config.get("compile_config")
     if settings:
-        _compile(model, settings, root.training, None if root.owners is None else found)
+        _compile(model, settings, root.training, known, own=bool(own))
     elif root.training:
         raise ArchitectureError("training state of a model that is not compiled")
 
 
 def _compile(
-    model: Any, settings: dict[str, Any], state: Mapping[str, Any], found: list[Owner] | None
+    model: Any,
+    settings: dict[str, Any],
+    state: Mapping[str, Any],
+    found: list[Owner] | None,
+    *,
+    own: bool,
 ) -> None:
     """Compile one model; `found` are the variables that there are values for, if there are any."""
     with building.refusing("Keras can't compile it"), building.safely():
@@ -88,7 +100,7 @@ def _compile(
     if found is None:
         return
     with building.refusing("the training state can't be restored"), building.safely():
-        _restore_optimizer(model, state.get("optimizer"), found)
+        _restore_optimizer(model, state.get("optimizer"), found, own=own)
         _restore_metrics(model, state)
 
 
@@ -99,7 +111,7 @@ def _set(variables: list[Any], stored: list[Stored], place: str) -> None:
         variable._path = one.keras_path
 
 
-def _restore_optimizer(model: Any, entry: Any, found: list[Owner]) -> None:
+def _restore_optimizer(model: Any, entry: Any, found: list[Owner], *, own: bool) -> None:
     optimizer: Any = getattr(model, "optimizer", None)
     if (optimizer is None) != (entry is None):
         raise ArchitectureError("an optimizer without state, or state without an optimizer")
@@ -115,8 +127,18 @@ def _restore_optimizer(model: Any, entry: Any, found: list[Owner]) -> None:
         ):
             raise ArchitectureError("an optimizer of variables that the model does not have")
         if not optimizer.built:
-            optimizer.build([places[path] for path in trained])
+            _build([places[path] for path in trained], optimizer, own=own)
     _set(optimizer.variables, stored_list(entry["variables"]), "optimizer")
+
+
+def _build(variables: list[Any], optimizer: Any, *, own: bool) -> None:
+    """Make an optimizer's variables; without memory, where its class only makes zeros."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    if isinstance(inner, _ZEROS):
+        with building.deferring(own=own):
+            optimizer.build(variables)
+    else:
+        optimizer.build(variables)
 
 
 def _restore_metrics(model: Any, state: Mapping[str, Any]) -> None:

@@ -75,10 +75,10 @@ class Constants:
             encoded["bytes"] = data.hex()
         return encoded
 
-    def keep(self, names: set[str]) -> None:
-        """Forget all large constants but these."""
-        self.stored = {name: fact for name, fact in self.stored.items() if name in names}
-        self._known = {key: name for key, name in self._known.items() if name in names}
+    def forget(self, count: int) -> None:
+        """Go back to where so many were stored."""
+        self.stored = dict(list(self.stored.items())[:count])
+        self._known = {key: name for key, name in self._known.items() if name in self.stored}
         self._next = 0
 
     def _name(self, fact: TensorFact, data: bytes) -> str:

@@ -71,24 +71,24 @@ class Writer:
         if key not in self._known:
             if name in self._open or len(self._open) > limits.MAX_PROGRAM_CALLS:
                 raise UnsavableError("functions that call one another in a circle, or too deeply")
-            before = len(self.functions)
+            before = len(self.functions), len(self.constants.stored)
             self._open.append(name)
             try:
                 self._known[key] = FunctionWriter(self, fact, types).run()
             except UnsavableError:
-                self._forget(before)
+                self._forget(*before)
                 raise
             finally:
                 self._open.pop()
         return self._known[key]
 
-    def _forget(self, count: int) -> None:
-        """Drop all functions behind the first so many, and the constants of no other."""
-        del self.functions[count:]
-        self._reader.forget(count)
-        self._same = {said: number for said, number in self._same.items() if number < count}
-        self._known = {key: number for key, number in self._known.items() if number < count}
-        self.constants.keep(_tensors(self.functions))
+    def _forget(self, functions: int, constants: int) -> None:
+        """Go back to where there were so many functions and constants."""
+        del self.functions[functions:]
+        self._reader.forget(functions)
+        self.constants.forget(constants)
+        self._same = {said: number for said, number in self._same.items() if number < functions}
+        self._known = {key: number for key, number in self._known.items() if number < functions}
 
     def add(self, encoded: JsonValue) -> int:
         """Add a function, or find that it is there already.
@@ -154,13 +154,6 @@ class _Types(Mapping[str, tuple[str, tuple[int, ...]]]):
 
     def __len__(self) -> int:
         return len(self._constants.stored)
-
-
-def _tensors(functions: Sequence[Any]) -> set[str]:
-    """The names of tensors that constants in functions are."""
-    nodes = [node for function in functions for node in function["nodes"]]
-    values = [node["attrs"]["value"] for node in nodes if node["op"] == "Const"]
-    return {value["tensor"] for value in values if "tensor" in value}
 
 
 def _input_type(fact: FunctionFact, place: int, variables: Mapping[int, VariableType]) -> InputType:

@@ -3,11 +3,16 @@
 `operators.txt` beside this module is the table; this module reads it, and imports no TensorFlow. A
 row is the operator as TensorFlow declares it, without what it could be and here may not:
 
-    NAME(INPUT: TYPE, ...) -> (OUTPUT: TYPE, ...) stateful; ATTRIBUTE: KIND {...} >=N @ROLE = DEFAULT
+    NAME(INPUT: TYPE #4 <=N, ...) -> (OUTPUT: TYPE, ...) stateful; ATTRIBUTE; ...
 
 A TYPE is a data type (`int32`, `resource`), an attribute that has one (`T`), either of them as many
-times as an attribute says (`N*T`), or an attribute that lists several (`*Tin`). The braces have
-what is permitted: data types, with the names of the section `[types]` for several, or strings. `>=`
+times as an attribute says (`N*T`), or an attribute that lists several (`*Tin`). What stands behind
+it is checked when the graph runs, since the kernel does not: how many dimensions the tensor has
+(`#`), and that no value is larger (`guards.py`). An attribute is
+
+    NAME: KIND {...} >=N @ROLE = DEFAULT
+
+where the braces have what is permitted: data types, with the names of the section `[types]` for several, or strings. `>=`
 is the least integer, or the least length of a list; the role, if there is one, bounds the value
 (`bounds.py`). An attribute behind a minus is left out of stored graphs: TensorFlow's default is
 meant. A line that begins with a space goes on with the one before. Implements
@@ -17,6 +22,7 @@ spec/tensorflow-operators.md.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +30,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from safemodel.adapters.tensorflow.bounds import INT64, MAX_RANK, MAX_TEXT, ROLES
+from safemodel.adapters.tensorflow.bounds import INT64, MAX_COUNT, MAX_RANK, MAX_TEXT, ROLES
 from safemodel.errors import ArchitectureError
 
 __all__ = ["REQUIRED", "TENSORFLOW", "Argument", "Attribute", "Operator", "operator", "table"]
@@ -35,13 +41,15 @@ TENSORFLOW: Final = "2.21"
 REQUIRED: Final = object()
 
 _FILE: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "operators.txt")
+_ARGUMENT: Final = re.compile(
+    r"(?P<name>\w+): (?:(?P<number>\w*)(?P<star>\*))?(?P<type>\w+)"
+    r"(?: #(?P<rank>\d+))?(?: <=(?P<most>\d+))?"
+)
 _HEAD: Final = re.compile(r"(\w+)\((.*)\) -> \((.*)\)( stateful)?")
 _ATTRIBUTE: Final = re.compile(
     r"(?P<name>\w+): (?P<list>list\()?(?P<base>\w+)\)?"
     r"(?: \{(?P<allowed>.*)\})?(?: >=(?P<least>\d+))?(?: @(?P<role>\w+))?(?: = (?P<default>.*))?"
 )
-# Lists that a file writes; the longest that functions have is a few hundred arguments.
-_MAX_LIST: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +57,16 @@ class Argument:
     """An input or output: one tensor, or several.
 
     `type` is a data type, or the attribute that has it, or lists them; `number` is the attribute
-    that says how many of one type there are.
+    that says how many of one type there are. `rank` and `most` are what is checked when the graph
+    runs: how many dimensions there are, and the largest value.
     """
 
     name: str
     type: str
-    number: str = ""
-    several: bool = False
+    number: str
+    several: bool
+    rank: int | None
+    most: int | None
 
     def types(self, attributes: Mapping[str, Any]) -> tuple[str, ...]:
         """The data types that this stands for, when the attributes have these values."""
@@ -89,7 +100,9 @@ class Attribute:
         """
         if not self.many:
             self._one(value)
-        elif not isinstance(value, list | tuple) or not (self.least or 0) <= len(value) < _MAX_LIST:
+        elif (
+            not isinstance(value, list | tuple) or not (self.least or 0) <= len(value) <= MAX_COUNT
+        ):
             self._refuse(value)
         else:
             for item in value:
@@ -241,9 +254,20 @@ def _row(line: str, family: str, aliases: Mapping[str, Sequence[str]]) -> Operat
 def _arguments(text: str) -> tuple[Argument, ...]:
     found = []
     for piece in filter(None, text.split(", ")):
-        name, _, kind = piece.partition(": ")
-        number, _, one = kind.rpartition("*")
-        found.append(Argument(name, one, number, several=kind.startswith("*")))
+        match = _ARGUMENT.fullmatch(piece)
+        if match is None:
+            raise ValueError(f"not an argument of the table: {piece}")
+        rank, most = match["rank"], match["most"]
+        found.append(
+            Argument(
+                name=match["name"],
+                type=match["type"],
+                number=match["number"] or "",
+                several=match["star"] is not None and not match["number"],
+                rank=None if rank is None else int(rank),
+                most=None if most is None else int(most),
+            )
+        )
     return tuple(found)
 
 
@@ -273,6 +297,7 @@ def _shape(value: Any) -> bool:
         isinstance(value, list | tuple)
         and len(value) <= MAX_RANK
         and all(type(size) is int and -1 <= size < INT64 for size in value)
+        and math.prod(size for size in value if size > 0) < INT64
     )
 
 

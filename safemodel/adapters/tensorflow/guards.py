@@ -1,0 +1,65 @@
+"""Checks of what kernels don't check, put into the graph in front of the operators that need them.
+
+The table says what they are: how many dimensions an input has, and its largest value. Found by
+running each operator with hostile values in a process of its own
+(tests/adapters/test_tensorflow_operators_hostile.py). What they refuse is an error of TensorFlow
+when the graph runs, as with what kernels check themselves; or, where it is known before, of the
+graph. Implements spec/tensorflow-operators.md, "Guards".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from safemodel.adapters.tensorflow.table import Argument, Operator
+from safemodel.errors import ArchitectureError
+
+__all__ = ["guarded"]
+
+
+def guarded(row: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any]) -> list[Any]:
+    """The inputs of a node, behind the checks that its operator needs.
+
+    `attributes` are all that the operator has, and were checked; `inputs` are tensors of the graph
+    that is being built, as many as the operator takes with these.
+
+    Raises:
+        ArchitectureError: one can't pass its check.
+    """
+    checked = list(inputs)
+    place = 0
+    for one in row.inputs:
+        for _ in one.types(attributes):
+            try:
+                checked[place] = _checked(one, checked[place])
+            except ValueError as error:  # of what TensorFlow knows before the graph runs
+                said = f"operator {row.name}: {one.name}: {error!s:.200}"
+                raise ArchitectureError(said) from None
+            place += 1
+    return checked
+
+
+def _checked(one: Argument, value: Any) -> Any:
+    if one.rank is not None:
+        value = _of_rank(value, one.rank)
+    return value if one.most is None else _at_most(value, one.most)
+
+
+def _of_rank(value: Any, rank: int) -> Any:
+    if value.shape.rank == rank:
+        return value
+    return tf.ensure_shape(value, [None] * rank)
+
+
+def _at_most(value: Any, most: int) -> Any:
+    known = tf.get_static_value(value)
+    if known is not None and known.size and known.max() > most:
+        raise ValueError(f"more than {most}")
+    if known is not None:
+        return value
+    fits = tf.reduce_all(value <= tf.constant(most, value.dtype))
+    with tf.control_dependencies([tf.debugging.Assert(fits, [f"more than {most}"])]):
+        return tf.identity(value)

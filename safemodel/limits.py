@@ -82,7 +82,7 @@ MAX_PROGRAM_CALLS: Final = 16  # graphs that run one another
 MAX_PROGRAM_LISTS: Final = 4  # lists of arguments in one another
 MAX_PROGRAM_TREE: Final = 32  # containers of inputs and outputs in one another
 MAX_PROGRAM_ENTRIES: Final = 100
-MAX_PROGRAM_EXPANDED: Final = 200_000  # nodes, those of a function as often as it is called
+MAX_TENSORFLOW_EXPANDED: Final = 200_000  # nodes, those of a function as often as it is called
 
 # ONNX
 MAX_ONNX_GRAPH: Final = 2**31 - 1  # bytes of graph.onnx: protobuf has no longer messages

@@ -385,7 +385,7 @@ def test_functions_that_call_too_deeply_are_refused() -> None:
         ("MAX_PROGRAM_GRAPHS", 2, "at most 2"),
         ("MAX_PROGRAM_ENTRIES", 0, "at most 0"),
         ("MAX_PROGRAM_TREE", 0, "too deeply"),
-        ("MAX_PROGRAM_EXPANDED", 7, "too often"),
+        ("MAX_TENSORFLOW_EXPANDED", 7, "too often"),
         ("MAX_PROGRAM_STATE", 2, "at most 2"),
     ],
 )

@@ -21,6 +21,8 @@ PAGES = (
     "torch-graph.md",
     "onnx.md",
     "keras.md",
+    "tensorflow.md",
+    "tensorflow-graph.md",
     "transformers.md",
     "checkpoints.md",
     "threat-model.md",
@@ -102,7 +104,7 @@ def test_the_pages_name_sections_that_exist(page: str) -> None:
 
 
 def test_kinds_of_the_adapters_are_in_the_pages() -> None:
-    pages = ("object-graph.md", "sklearn.md", "checkpoints.md", "keras.md")
+    pages = ("object-graph.md", "sklearn.md", "checkpoints.md", "keras.md", "tensorflow.md")
     text = "".join((SPEC / page).read_text() for page in pages)
     for path in (SPEC.parent / "safemodel" / "adapters").rglob("*.py"):
         for kind in re.findall(r'"kind": "(?!acme)([a-z_.]+)"', path.read_text()):
@@ -113,6 +115,14 @@ def test_the_limits_of_torch_graphs_are_those_of_the_code() -> None:
     text = (SPEC / "torch-graph.md").read_text()
     found = dict(re.findall(r"^\| `(MAX_PROGRAM_\w+)` \| ([0-9,]+) \|", text, re.MULTILINE))
     assert set(found) == {name for name in vars(limits) if name.startswith("MAX_PROGRAM_")}
+    for name, value in found.items():
+        assert getattr(limits, name) == int(value.replace(",", "")), name
+
+
+def test_the_limits_of_tensorflow_graphs_are_those_of_the_code() -> None:
+    text = (SPEC / "tensorflow-graph.md").read_text()
+    found = dict(re.findall(r"^\| `(MAX_\w+)` \| ([0-9,]+) \|", text, re.MULTILINE))
+    assert set(found) >= {name for name in vars(limits) if name.startswith("MAX_TENSORFLOW_")}
     for name, value in found.items():
         assert getattr(limits, name) == int(value.replace(",", "")), name
 

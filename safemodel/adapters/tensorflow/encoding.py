@@ -2,7 +2,7 @@
 
 The same for live functions and for those of a SavedModel; imports no TensorFlow. A function is
 written once for each set of variables that it is called with, so that every type is known where
-it is used. Implements spec/tensorflow-graph.md, "Functions".
+it is used. Implements spec/tensorflow-graph.md, "Writing".
 """
 
 from __future__ import annotations

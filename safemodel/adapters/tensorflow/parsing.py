@@ -128,7 +128,7 @@ class FunctionReader:
             raise ArchitectureError("functions that call one another too deeply")
         # TensorFlow puts functions where they are called, each time.
         size += len(nodes)
-        if size > limits.MAX_PROGRAM_EXPANDED:
+        if size > limits.MAX_TENSORFLOW_EXPANDED:
             raise ArchitectureError("functions that call one another too often")
         outputs = listed(parsed["outputs"], limits.MAX_PROGRAM_STATE, "outputs")
         self._count(len(outputs))

@@ -25,6 +25,7 @@ from safemodel.convert import keras_files, torch_encoding
 from safemodel.convert.lineage import described
 from safemodel.convert.readers import Converted, read
 from safemodel.convert.sources import Source, opened, streamed
+from safemodel.convert.tensorflow_prefix import prefix_of
 from safemodel.errors import (
     FindingsError,
     LegacyError,
@@ -95,7 +96,7 @@ class Conversion:
 def run(
     source: str | os.PathLike[str], target: str | os.PathLike[str], options: Options
 ) -> Conversion:
-    """Convert one file, or a folder of Hugging Face.
+    """Convert one file, a checkpoint of TensorFlow, or a folder.
 
     Raises:
         SafemodelError: see `safemodel.convert`.
@@ -105,6 +106,11 @@ def run(
         from safemodel.convert import folders
 
         return folders.run(path, place, options)
+    prefix = prefix_of(path)
+    if prefix is not None:
+        from safemodel.convert import tensorflow_checkpoint
+
+        return tensorflow_checkpoint.run(prefix, place, options)
     signers = signers_of(options)
     with opened(path) as file, locating(path=path):
         if file.is_same_file(place):

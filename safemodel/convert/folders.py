@@ -19,9 +19,10 @@ from safemodel.adapters import notice
 from safemodel.adapters.huggingface import folder as layout
 from safemodel.adapters.huggingface import tokenizer
 from safemodel.bundle.contents import Contents, Payload
-from safemodel.convert import converting, safetensors
+from safemodel.convert import converting, safetensors, tensorflow_checkpoint
 from safemodel.convert.lineage import described
 from safemodel.convert.sources import Source, opened
+from safemodel.convert.tensorflow_prefix import prefix_in
 from safemodel.errors import (
     ArchitectureError,
     MissingFileError,
@@ -66,6 +67,10 @@ def run(path: str, target: str, options: converting.Options) -> converting.Conve
     Raises:
         SafemodelError: see `safemodel.convert`.
     """
+    if not os.path.lexists(os.path.join(path, layout.CONFIG)):
+        prefix = prefix_in(path)
+        if prefix is not None:
+            return tensorflow_checkpoint.run(prefix, target, options)
     if os.path.realpath(target).startswith(os.path.join(os.path.realpath(path), "")):
         raise UsageError("would be written into the folder itself", hint="give another target")
     signers = converting.signers_of(options)

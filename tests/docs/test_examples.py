@@ -75,6 +75,24 @@ def test_transfer_learning(tmp_path) -> None:
     assert "with a new head: 9" in out
 
 
+def test_keras_first_model(tmp_path) -> None:
+    pytest.importorskip("keras")
+    pytest.importorskip("tensorflow")
+    out = run("keras_first_model.py", tmp_path)
+    assert "predicts the same: True" in out
+    assert "the same weights: True" in out
+
+
+def test_keras_transfer(tmp_path) -> None:
+    pytest.importorskip("keras")
+    pytest.importorskip("tensorflow")
+    out = run("keras_transfer.py", tmp_path)
+    assert "missing: head_of_3/kernel, head_of_3/bias" in out
+    assert ": all entries loaded" in out
+    assert "with a new head: 9" in out or "with a new head: 100%" in out
+    assert "loaded again: 2 trained variables, frozen: True" in out
+
+
 def test_ship_without_code(tmp_path) -> None:
     pytest.importorskip("torch")
     out = run("ship_without_code.py", tmp_path)

@@ -33,7 +33,16 @@ from typing import Any, Final
 from safemodel.adapters.tensorflow.bounds import INT64, MAX_COUNT, MAX_RANK, MAX_TEXT, ROLES
 from safemodel.errors import ArchitectureError
 
-__all__ = ["REQUIRED", "TENSORFLOW", "Argument", "Attribute", "Operator", "operator", "table"]
+__all__ = [
+    "REQUIRED",
+    "TENSORFLOW",
+    "Argument",
+    "Attribute",
+    "Operator",
+    "aliases",
+    "operator",
+    "table",
+]
 
 # The release whose declarations the table has.
 TENSORFLOW: Final = "2.21"
@@ -200,10 +209,20 @@ def operator(name: str) -> Operator | None:
     return table().get(name)
 
 
-@cache
 def table() -> Mapping[str, Operator]:
+    """All operators, by name."""
+    return _read()[0]
+
+
+def aliases() -> Mapping[str, frozenset[str]]:
+    """The data types that the names of the section `[types]` stand for."""
+    return {name: frozenset(members) for name, members in _read()[1].items()}
+
+
+@cache
+def _read() -> tuple[Mapping[str, Operator], Mapping[str, Sequence[str]]]:
     """Read the table, once."""
-    aliases: dict[str, list[str]] = {}
+    words: dict[str, list[str]] = {}
     found: dict[str, Operator] = {}
     family = ""
     with open(_FILE, encoding="utf-8") as file:
@@ -212,11 +231,11 @@ def table() -> Mapping[str, Operator]:
                 family = line.strip("[]")
             elif family == "types":
                 name, _, members = line.partition(": ")
-                aliases[name] = members.split()
+                words[name] = members.split()
             else:
-                row = _row(line, family, aliases)
+                row = _row(line, family, words)
                 found[row.name] = row
-    return found
+    return found, words
 
 
 def _joined(lines: Iterator[str]) -> Iterator[str]:
@@ -233,13 +252,13 @@ def _joined(lines: Iterator[str]) -> Iterator[str]:
         yield whole
 
 
-def _row(line: str, family: str, aliases: Mapping[str, Sequence[str]]) -> Operator:
+def _row(line: str, family: str, words: Mapping[str, Sequence[str]]) -> Operator:
     head, *rest = line.split("; ")
     match = _HEAD.fullmatch(head)
     if match is None:
         raise ValueError(f"not a row of the table: {line}")
     name, inputs, outputs, stateful = match.groups()
-    attributes = [_attribute(text, aliases) for text in rest if not text.startswith("-")]
+    attributes = [_attribute(text, words) for text in rest if not text.startswith("-")]
     return Operator(
         name=name,
         family=family,
@@ -271,16 +290,16 @@ def _arguments(text: str) -> tuple[Argument, ...]:
     return tuple(found)
 
 
-def _attribute(text: str, aliases: Mapping[str, Sequence[str]]) -> Attribute:
+def _attribute(text: str, named: Mapping[str, Sequence[str]]) -> Attribute:
     match = _ATTRIBUTE.fullmatch(text)
     if match is None:
         raise ValueError(f"not an attribute of the table: {text}")
-    words = match["allowed"]
+    written = match["allowed"]
     allowed = None
-    if words is not None and match["base"] == "type":
-        allowed = frozenset(kind for word in words.split() for kind in aliases.get(word, [word]))
-    elif words is not None:
-        allowed = frozenset(json.loads(f"[{words.replace(' ', ', ')}]"))
+    if written is not None and match["base"] == "type":
+        allowed = frozenset(kind for word in written.split() for kind in named.get(word, [word]))
+    elif written is not None:
+        allowed = frozenset(json.loads(f"[{written.replace(' ', ', ')}]"))
     return Attribute(
         name=match["name"],
         kind=match["base"],

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 import struct
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from safemodel import limits
+from safemodel.adapters.tensorflow import encoding
+from safemodel.adapters.tensorflow.effects import Effects
 from safemodel.adapters.tensorflow.encoding import Writer
 from safemodel.adapters.tensorflow.parsing import parse
 from safemodel.adapters.tensorflow.program import Inline, Stored, VariableType
@@ -389,10 +394,96 @@ def test_functions_that_call_too_deeply_are_refused() -> None:
 def test_large_graphs_take_time_in_proportion() -> None:
     count = 20_000
     parts = {f"n{k}": Part((f"n{k - 1}",) if k else (), (), False, False) for k in range(count)}
-    assert list(order(parts, [f"n{count - 1}"], [])) == list(parts)
+    assert list(order(parts, [f"n{count - 1}"], [], int)) == list(parts)
     shuffled = list(parts.items())
     random.Random(1).shuffle(shuffled)
-    assert list(order(dict(shuffled), [f"n{count - 1}"], [])) == list(parts)
+    assert list(order(dict(shuffled), [f"n{count - 1}"], [], int)) == list(parts)
+
+
+def test_functions_that_ask_for_too_much_work_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of many nodes waits for the same many, that do nothing; as many names for one result."""
+    monkeypatch.setattr(encoding, "MAX_WORK", 20_000)
+    count = 300
+    waits = [node(f"n{k}", "NoOp", after=[f"n{k - 1}"] if k else []) for k in range(count)]
+    users = [node(f"t{k}", "Tanh", "x", after=[f"n{count - 1}"], T=FLOAT) for k in range(count)]
+    results = {f"y{k}": ("float32", f"t{k}:y:0") for k in range(count)}
+    with pytest.raises(UnsavableError, match="entangled"):
+        write(function("f", X, results, *waits, *users))
+    chain = [node(f"i{k}", "Identity", f"i{k - 1}:output:0" if k else "x", T=FLOAT)
+             for k in range(count)]  # fmt: skip
+    results = {f"y{k}": ("float32", f"i{count - 1}:output:0") for k in range(count)}
+    with pytest.raises(UnsavableError, match="entangled"):
+        write(function("f", X, results, *chain))
+
+
+def test_a_long_chain_of_functions_is_refused_without_recursion() -> None:
+    functions = [function("f0", X, Y, TANH)]
+    for depth in range(1, 5_000):
+        functions.append(function(f"f{depth}", X, Y, node("t", f"f{depth - 1}", "x")))
+    with pytest.raises(UnsavableError, match="too deeply"):
+        write(*functions)
+
+
+def test_what_changes_something_is_found_through_circles_of_functions() -> None:
+    def writer(*functions: FunctionFact) -> Effects:
+        return Effects(library(*functions))
+
+    add = node("a", "AssignAddVariableOp", "w", "x", dtype=FLOAT)
+    circle = [
+        function("f", XW, {}, node("c", "g", "x", "w")),
+        function("g", XW, {}, node("c", "h", "x", "w"), node("d", "f", "x", "w")),
+        function("h", XW, {}, node("c", "g", "x", "w"), add),
+    ]
+    call = {name: node("c", name, "x", "w") for name in "fgh"}
+    for first in "fgh":
+        changing = writer(*circle)
+        assert changing.changes(call[first])
+        assert all(changing.changes(one) for one in call.values())
+        still = writer(*circle[:2], dataclasses.replace(circle[2], nodes=circle[2].nodes[:1]))
+        assert not still.changes(call[first])
+        assert not any(still.changes(one) for one in call.values())
+
+
+WORDS = (
+    *("", "x", "w", "i", "zero", "zero:output:0", "while:output:2", "read:value:0", "cond"),
+    *("body", "main", "Identity", "ReadVariableOp", "AssignVariableOp", "Tanh", "If", "NoOp"),
+    *("PyFunc", ":", "a:b:c", "x:0:0"),
+)
+VALUES = (
+    *(FLOAT, INT, RESOURCE, types(), types("resource")),
+    *(calls("body"), calls("main"), calls("gone")),
+    *(AttributeFact("int", 2**63), AttributeFact("float", float("nan"))),
+    AttributeFact("tensor", TensorFact("int32", (0,), b"")),
+    AttributeFact("shape", None),
+)
+NAMES = st.lists(st.sampled_from(WORDS), max_size=3).map(tuple)
+CHANGE = st.one_of(
+    st.tuples(st.just("operation"), st.sampled_from(WORDS)),
+    st.tuples(st.just("inputs"), NAMES),
+    st.tuples(st.just("after"), NAMES),
+    st.tuples(st.sampled_from(["T", "dtype", "cond", "body", "value"]), st.sampled_from(VALUES)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_change_is_written_or_refused(data: st.DataObject) -> None:
+    functions = loop()
+    for _ in range(data.draw(st.integers(1, 3))):
+        one = functions[data.draw(st.sampled_from(sorted(functions)))]
+        given_nodes = list(one.nodes)
+        place = data.draw(st.integers(0, len(given_nodes) - 1))
+        field, value = data.draw(CHANGE)
+        change: Any = {field: value}
+        if isinstance(value, AttributeFact):
+            change = {"attributes": {**given_nodes[place].attributes, field: value}}
+        given_nodes[place] = dataclasses.replace(given_nodes[place], **change)
+        returns = dict(one.returns)
+        if returns and data.draw(st.booleans()):
+            returns[data.draw(st.sampled_from(sorted(returns)))] = data.draw(st.sampled_from(WORDS))
+        functions[one.name] = dataclasses.replace(one, nodes=tuple(given_nodes), returns=returns)
+    with contextlib.suppress(UnsavableError):
+        Writer(functions).function("main", {1: W})
 
 
 def test_a_stored_constant_is_read_again() -> None:

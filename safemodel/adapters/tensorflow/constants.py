@@ -51,6 +51,7 @@ class Constants:
         self.stored: dict[str, TensorFact] = {}
         self._taken = taken
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._seen: dict[int, tuple[TensorFact, str]] = {}
         self._next = 0
 
     def encode(self, fact: TensorFact) -> JsonValue:
@@ -63,9 +64,12 @@ class Constants:
             return {"dtype": STRING, "shape": list(fact.shape), "values": _texts(fact)}
         if fact.dtype not in DTYPES:
             raise UnsavableError(f"a constant of the type {fact.dtype}")
+        if id(fact) in self._seen:
+            return {"tensor": self._seen[id(fact)][1]}
         data = fact.data()
         if len(data) > limits.MAX_INLINE_BYTES:
-            return {"tensor": self._name(fact, data)}
+            self._seen[id(fact)] = fact, self._name(fact, data)
+            return {"tensor": self._seen[id(fact)][1]}
         if fact.dtype == "bool" and any(byte > 1 for byte in data):
             raise UnsavableError("a boolean that is neither 0 nor 1")
         encoded: dict[str, JsonValue] = {"dtype": fact.dtype, "shape": list(fact.shape)}
@@ -79,6 +83,7 @@ class Constants:
         """Go back to where so many were stored."""
         self.stored = dict(list(self.stored.items())[:count])
         self._known = {key: name for key, name in self._known.items() if name in self.stored}
+        self._seen = {key: one for key, one in self._seen.items() if one[1] in self.stored}
         self._next = 0
 
     def _name(self, fact: TensorFact, data: bytes) -> str:

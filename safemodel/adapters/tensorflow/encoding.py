@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from safemodel import limits
 from safemodel.adapters.tensorflow import attributes, control
 from safemodel.adapters.tensorflow.constants import Constants
+from safemodel.adapters.tensorflow.effects import NOTHING, Effects
 from safemodel.adapters.tensorflow.parsing import FunctionReader
 from safemodel.adapters.tensorflow.program import InputType, TensorType, VariableType
 from safemodel.adapters.tensorflow.pruning import Part, order
@@ -24,15 +25,10 @@ if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
 
 RESOURCE: Final = "resource"
-# They look at a variable and change nothing.
-_READS: Final = frozenset(
-    {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp", "VariableShape"}
-)
-# They give their input, or stop the call.
-_CHECKS: Final = frozenset({"CheckNumerics", "CheckNumericsV2"})
-# About memory only; nodes that a variable goes through.
-_NOTHING: Final = frozenset({"DisableCopyOnRead", "NoOp"})
 _GRADIENT: Final = "_gradient_op_type"
+
+# Steps of one program: what a real one needs a hundred times.
+MAX_WORK: Final = 10_000_000
 
 Value = list["str | int"]  # ["in", k] or [node, output]
 
@@ -54,8 +50,9 @@ class Writer:
         self._reader = FunctionReader(_Types(self.constants))
         self._known: dict[tuple[str, tuple[InputType, ...]], int] = {}
         self._same: dict[str, int] = {}
-        self._changes: dict[str, bool] = {}
+        self.effects = Effects(library)
         self._open: list[str] = []
+        self._work = MAX_WORK
 
     def function(self, name: str, variables: Mapping[int, VariableType]) -> int:
         """The number of a function; `variables` says what its arguments of these numbers are.
@@ -110,33 +107,15 @@ class Writer:
         """The types of what a function gives."""
         return self._reader.functions[number].results
 
-    def changes(self, node: NodeFact) -> bool:
-        """Whether a node does something beside giving outputs."""
-        row = operator(node.operation)
-        if row is not None and not row.stateful:
-            return False
-        called = [
-            call.name
-            for one in node.attributes.values()
-            if one.kind == "func"
-            for call in (one.value if one.many else (one.value,))
-        ]
-        if row is None and node.operation not in self.library:
-            return node.operation not in _NOTHING
-        if node.operation in self.library:
-            called.append(node.operation)
-        if called:
-            return any(self._function_changes(name) for name in called)
-        takes = row is not None and bool(row.variables)
-        silent = row is not None and not row.outputs
-        return node.operation in _CHECKS or ((takes or silent) and node.operation not in _READS)
+    def spend(self, steps: int) -> None:
+        """Account for work that a file can ask for many times.
 
-    def _function_changes(self, name: str) -> bool:
-        if name not in self._changes:
-            self._changes[name] = False  # of a circle, which is refused elsewhere
-            fact = self.library.get(name)
-            self._changes[name] = fact is None or any(map(self.changes, fact.nodes))
-        return self._changes[name]
+        Raises:
+            UnsavableError: it was too much.
+        """
+        self._work -= steps
+        if self._work < 0:
+            raise UnsavableError("functions that are too entangled")
 
 
 class _Types(Mapping[str, tuple[str, tuple[int, ...]]]):
@@ -188,6 +167,7 @@ class FunctionWriter:
 
     def run(self) -> int:
         """Write the function; its number."""
+        self._writer.spend(len(self._nodes))
         parts = {node.name: self._part(node) for node in self._fact.nodes}
         returned = [self._fact.returns[name] for name, _ in self._fact.outputs]
         kept = [self._through(reference) for reference in returned]
@@ -202,6 +182,7 @@ class FunctionWriter:
             parts,
             [one for one in map(self._source, kept) if one is not None],
             [one for one in roots if one is not None],
+            self._writer.spend,
         )
         for name, after in live.items():
             self._write(self._nodes[name], after)
@@ -241,6 +222,7 @@ class FunctionWriter:
                 break
             reference = node.inputs[0]
             seen += 1
+            self._writer.spend(1)
             if seen > len(self._nodes):
                 raise UnsavableError("nodes that wait for one another")
         return reference
@@ -254,7 +236,7 @@ class FunctionWriter:
             if name not in self._nodes:
                 raise UnsavableError(f"an input {name:.60} that is not there")
             waits.append(name)
-        changes = self._writer.changes(node)
+        changes = self._writer.effects.changes(node)
         takes = any(
             isinstance(self._types[self._arguments[one]], VariableType)
             for one in (self._through(one, resources=True) for one in node.inputs)
@@ -264,7 +246,7 @@ class FunctionWriter:
             tuple(dict.fromkeys(one for one in needs if one is not None)),
             tuple(waits),
             changes,
-            changes or (takes and node.operation not in _NOTHING),
+            changes or (takes and node.operation not in NOTHING),
         )
 
     def _value(self, reference: str) -> Value:
@@ -311,9 +293,9 @@ class FunctionWriter:
         self, node: NodeFact
     ) -> tuple[dict[str, JsonValue], Mapping[str, tuple[int, int]], tuple[str, ...]]:
         values = [self._value(one) for one in node.inputs]
-        if node.operation in self._writer.library:
-            return self._direct(node, values)
         row = operator(node.operation)
+        if row is None and node.operation in self._writer.library:
+            return self._direct(node, values)
         if row is None:
             raise UnsavableError(
                 f"the operator {node.operation:.100}, which no graph of an archive can have",

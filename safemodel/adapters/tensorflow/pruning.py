@@ -8,10 +8,9 @@ for, only what touches variables or changes something is kept. Implements spec/t
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from safemodel import limits
 from safemodel.errors import UnsavableError
 
 
@@ -30,20 +29,23 @@ class Part:
 
 
 def order(
-    parts: Mapping[str, Part], results: Sequence[str], roots: Iterable[str]
+    parts: Mapping[str, Part],
+    results: Sequence[str],
+    roots: Iterable[str],
+    spend: Callable[[int], None],
 ) -> dict[str, tuple[str, ...]]:
     """The names of nodes that matter, in order, each with the nodes that it must come after.
 
     `results` are nodes that the results are, `roots` nodes that run in any case. Of several orders
-    it is the one that stays next to that of `parts`.
+    it is the one that stays next to that of `parts`. `spend` is told how many were looked at.
 
     Raises:
-        UnsavableError: nodes that wait for one another, or for so many that it has no end.
+        UnsavableError: nodes that wait for one another.
     """
     reached = _closure(parts, [*results, *roots], waits=True)
     changing = [name for name in parts if name in reached and parts[name].changes]
     live = _closure(parts, [*results, *changing], waits=False)
-    after = {name: _after(parts, live, name) for name in parts if name in live}
+    after = {name: _after(parts, live, name, spend) for name in parts if name in live}
     return _sorted(parts, after)
 
 
@@ -59,7 +61,9 @@ def _closure(parts: Mapping[str, Part], start: Iterable[str], *, waits: bool) ->
     return found
 
 
-def _after(parts: Mapping[str, Part], live: set[str], name: str) -> tuple[str, ...]:
+def _after(
+    parts: Mapping[str, Part], live: set[str], name: str, spend: Callable[[int], None]
+) -> tuple[str, ...]:
     """What a node must come after: instead of nodes that don't matter, what these wait for."""
     found: set[str] = set()
     seen: set[str] = set()
@@ -69,13 +73,12 @@ def _after(parts: Mapping[str, Part], live: set[str], name: str) -> tuple[str, .
         if one in seen:
             continue
         seen.add(one)
-        if len(seen) > limits.MAX_PROGRAM_NODES:
-            raise UnsavableError("a node that waits for too many", place=name)
         part = parts[one]
         if one in live and part.ordered:
             found.add(one)
         else:
             stack += [*part.needs, *part.waits]
+            spend(len(part.needs) + len(part.waits))
     return tuple(found.difference(parts[name].needs))
 
 

@@ -23,6 +23,9 @@ _SETTINGS: Final = ("run_eagerly", "steps_per_execution")
 _ALWAYS_TRAINABLE: Final = frozenset(
     {"Discretization", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
 )
+_NADAM: Final = (
+    "Nadam's momentum grew more slowly in the legacy optimizer: training goes on otherwise"
+)
 _CHANGED: Final[Mapping[str, str]] = {
     "RandomCrop": "RandomCrop crops only in training now; Keras 2 resized to its size otherwise",
 }
@@ -50,16 +53,18 @@ def semantics(config: dict[str, Any], found: Class, writer: Writer) -> dict[str,
     if found.role == "loss" and result.get("reduction") == "auto":
         result["reduction"] = "sum_over_batch_size"
     if found.role == "optimizer":
-        result = _optimizer(result, found)
+        result = _optimizer(result, found, writer)
     return result
 
 
-def _optimizer(config: dict[str, Any], found: Class) -> dict[str, Any]:
+def _optimizer(config: dict[str, Any], found: Class, writer: Writer) -> dict[str, Any]:
     if "lr" in config:
         config.setdefault("learning_rate", config.pop("lr"))
     for name in ("epsilon",):
         if name in config and config[name] is None:
             config[name] = 1e-7
+    if found.name == "Nadam" and config.keys() & {"decay", "schedule_decay"}:
+        writer.notices.append(_NADAM)
     decay, rate = config.get("decay"), config.get("learning_rate")
     if _is_number(decay) and decay and _is_number(rate) and found.name != "Nadam":
         del config["decay"]
@@ -203,7 +208,11 @@ def optimizer_order(
     """
     try:
         return _ordered(config, names, shape, steps)
-    except (KeyError, TypeError):  # of an optimizer that the table would not permit, too
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # of an optimizer that the table would not permit, too
         return None
 
 
@@ -220,17 +229,8 @@ def _ordered(
     rate = arguments.get("learning_rate", 0.001)
     head: list[str | Made] = [counter]
     if kind == "LossScaleOptimizer":
-        inner = arguments["inner_optimizer"]
-        below = _ordered(inner, names, shape, steps)
-        if isinstance(below[1], Made):
-            head.append(below[1])
-        scale = arguments.get("initial_scale", 32768.0)
-        return [
-            *head,
-            Made("step_counter", "int64", 0),
-            Made("dynamic_scale", "float32", scale),
-            *below,
-        ]
+        below = _ordered(arguments["inner_optimizer"], names, shape, steps)
+        return [*_scale(arguments, below, steps(counter)), *below]
     if _is_number(rate):
         head.append(Made("learning_rate", "float32", rate))
     if arguments.get("use_ema"):
@@ -240,9 +240,22 @@ def _ordered(
     for group in _wanted(kind, arguments):
         head += [_slot(slots, slot, variable) for variable in order for slot in group]
     if kind == "Nadam":
+        cache = next((name for name in names if "/momentum_cache" in name), None)
         beta = float(arguments.get("beta_1", 0.9))
-        head.append(Made("u_product", "float32", _nadam(beta, steps(counter))))
+        head.append(cache or Made("u_product", "float32", _nadam(beta, steps(counter))))
     return head
+
+
+def _scale(
+    arguments: Mapping[str, Any], below: list[str | Made], count: int
+) -> Iterator[str | Made]:
+    """The variables of a LossScaleOptimizer, before those of the one in it; it begins anew."""
+    yield Made("loss_scale/iteration", "int64", count)
+    if len(below) > 1 and isinstance(below[1], Made) and below[1].path == "learning_rate":
+        yield Made("loss_scale/learning_rate", "float32", below[1].value)
+    yield Made("loss_scale/step_counter", "int64", 0)
+    initial = arguments.get("initial_scale", 32768.0)
+    yield Made("loss_scale/dynamic_scale", "float32", float(initial))
 
 
 def _wanted(kind: str, arguments: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], ...]]:

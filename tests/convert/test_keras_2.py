@@ -64,7 +64,8 @@ def test_a_configuration_of_keras_2_is_permitted(name: str) -> None:
     found = keras_2.modern(config, training, "2.21.0")
     checking.check(found.config)
     assert ("compile_config" in found.config) == (training is not None), found.notices
-    assert found.notices == ()
+    assert [n for n in found.notices if not n.startswith("Nadam's momentum")] == []
+    assert bool(found.notices) == (name == "operators")
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))

@@ -186,3 +186,26 @@ PUBLISHED: dict[str, list[str]] = {
     "CVE-2025-12638": ["dense-activation-3", "layer-18"],
     "CVE-2025-49655": ["TorchModuleWrapper"],
 }
+
+
+def _texts() -> Iterator[tuple[str, Any]]:
+    texts = [*PATHS, "os.system", SHELL]
+    tokens = {"vocabulary": texts, "mask_token": MARKER, "oov_token": PATHS[3]}
+    yield "StringLookup", obj("StringLookup", tokens)
+    yield "TextVectorization", obj("TextVectorization", {"vocabulary": texts})
+    yield "Hashing", obj("Hashing", {"num_bins": 3, "mask_value": MARKER})
+    yield "name", dense(name="os.system")
+    yield "EinsumDense", obj("EinsumDense", {"equation": "os", "output_shape": [2]})
+    features = {"features": {MARKER: PATHS[3], "os.system": MARKER}}
+    yield "FeatureSpace", obj("FeatureSpace", features, "keras.utils")
+
+
+# What the table lets through though it could be a path, and is none
+TEXTS: dict[str, Any] = {name: model(layer) for name, layer in _texts()}
+TEXTS["Muon"] = model(
+    dense(),
+    compile_config={
+        "optimizer": obj("Muon", {"exclude_layers": [MARKER, "os"]}, "keras.optimizers"),
+        "loss": "mse",
+    },
+)

@@ -185,12 +185,18 @@ def _record(part: Any, path: str, group: Mapping[str, Stored], placed: Placed) -
         placed.problems[path] = error.message
         return
     known = {id(variable): variable for variable in _variables_of(part)}
+    taken = {id(value) for value in scope.state_mapping.values()}
+    # Keras casts a value of another dtype; such ones come in the order in which they were asked for
+    cast = [one for key, (_, one) in store.made.items() if key not in taken]
     for key, value in scope.state_mapping.items():
         variable = known.get(key)
         if variable is None:
             placed.problems[path] = f"{path}: a variable that is not its own"
             continue
-        _note(variable, store.made.get(id(value), (None, value))[1], path, placed)
+        found = store.made.get(id(value), (None, None))[1]
+        if found is None and cast:
+            found = cast.pop(0)
+        _note(variable, value if found is None else found, path, placed)
 
 
 def _variables_of(part: Any) -> list[Any]:

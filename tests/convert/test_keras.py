@@ -1,0 +1,190 @@
+"""Files that Keras writes, converted: models go on as they were, except for what a file drops.
+
+Every model of tests/adapters/keras_models.py is written by Keras itself as `.keras`, as `.h5` and as
+`.weights.h5`, converted in another process, loaded, and compared bit for bit: what it predicts, two
+steps of training, all of its variables; and saved again. `DROPPED` is what docs/keras.md lists.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import safemodel as sm
+from safemodel import errors
+
+FORMS = ("keras", "h5", "weights.h5")
+FEW = ("first_model", "own_layer", "dropouts")
+AS_KERAS = "is as Keras makes it of the file, and not as it was"
+# Of which models the files drop something so that not even Keras goes on as before
+DROPPED: Mapping[str, Mapping[str, str]] = {"keras": {}, "h5": {}, "weights.h5": {}}
+CHILD = Path(__file__).with_name("keras_child.py")
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("keras") is None or importlib.util.find_spec("tensorflow") is None,
+    reason="needs keras and tensorflow",
+)
+
+
+def run(folder: Path, forms: str, chosen: tuple[str, ...] = ()) -> dict[str, str]:
+    """What differs, by model and format."""
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(CHILD), str(folder), forms, *chosen],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=5000,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("RESULTS "))
+    found: dict[str, str] = json.loads(line.removeprefix("RESULTS "))
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of a few models in all formats, converted and compared by one process of Keras."""
+    path = tmp_path_factory.mktemp("keras")
+    found = run(path, ",".join(FORMS), FEW)
+    assert found == {f"{name} {form}": "" for name in FEW for form in FORMS}
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(6000)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_model_in_every_format(form: str, tmp_path: Path) -> None:
+    found = run(tmp_path, form)
+    assert len(found) >= 120
+    differing = {key.partition(" ")[0] for key, said in found.items() if said not in ("", AS_KERAS)}
+    assert differing == {name for names in DROPPED[form].values() for name in names.split()}
+
+
+def test_what_a_file_drops_is_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "keras.md").read_text()
+    for reasons in DROPPED.values():
+        for reason in reasons:
+            assert f"| {reason} |" in text
+
+
+def test_it_needs_neither_keras_nor_hdf5(folder: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys, safemodel as sm\n"
+        "for name in sys.argv[2:]:\n"
+        "    sm.convert(name, sys.argv[1], signer=None)\n"
+        "bad = {'keras', 'tensorflow', 'h5py', 'torch', 'jax', 'pyfive'} & set(sys.modules)\n"
+        "assert not bad, bad\n"
+    )
+    files = [str(folder / f"first_model.{form}") for form in FORMS]
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "m.safemodel"), *files],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_classes_of_ones_own_must_be_named(folder: Path, tmp_path: Path) -> None:
+    for form in ("keras", "h5"):
+        with pytest.raises(errors.FindingsError) as refused:
+            sm.convert(folder / f"own_layer.{form}", tmp_path / "m", signer=None)
+        assert "tests>OwnLayer" in str(refused.value.hint)
+        sm.convert(
+            folder / f"own_layer.{form}",
+            tmp_path / "m.safemodel",
+            signer=None,
+            allow=["tests>OwnLayer"],
+        )
+
+
+def test_the_archive_says_where_it_comes_from(folder: Path, tmp_path: Path) -> None:
+    for form, size in (("keras", 3), ("h5", 3), ("weights.h5", 0)):
+        sm.convert(folder / f"first_model.{form}", tmp_path / "m.safemodel", signer=None)
+        manifest = sm.inspect(tmp_path / "m.safemodel").manifest
+        assert manifest.framework == "keras"
+        assert manifest.adapter is not None
+        assert manifest.adapter.name == "keras"
+        assert len(str(dict(manifest.libraries).get("keras", "")).split(".")) == (size or 1)
+        (source,) = manifest.metadata.lineage.sources
+        assert source.name == f"first_model.{form}"
+
+
+def test_weights_alone_are_no_model(folder: Path, tmp_path: Path) -> None:
+    sm.convert(folder / "first_model.weights.h5", tmp_path / "m.safemodel", signer=None)
+    with pytest.raises(errors.ArchitectureError, match="weights"):
+        sm.load(tmp_path / "m.safemodel", trust=sm.UNSIGNED)
+
+
+class Weights:
+    """Archives of weights for a model of two layers, and that model."""
+
+    def __init__(self, folder: Path) -> None:
+        import keras
+
+        self.keras = keras
+        self.folder = folder
+        self.archives: dict[str, Path] = {}
+        source = self.model()
+        for form in ("weights.h5", "keras", "h5"):
+            path = folder / f"two.{form}"
+            (source.save_weights if form == "weights.h5" else source.save)(path)
+            self.archives[form] = folder / f"two.{form}.safemodel"
+            sm.convert(path, self.archives[form], signer=None)
+        self.source = source
+
+    def model(self, width: int = 3, layers: int = 2) -> Any:
+        keras = self.keras
+        parts = [keras.layers.Dense(width) for _ in range(layers)]
+        return keras.Sequential([keras.Input((4,)), *parts])
+
+    def values(self, model: Any) -> list[Any]:
+        return [value.tolist() for value in model.get_weights()]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    return Weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_weights_into_a_model(weights: Weights, form: str) -> None:
+    model = weights.model()
+    report = sm.load_weights(weights.archives[form], into=model, trust=sm.UNSIGNED)
+    assert report.complete
+    assert weights.values(model) == weights.values(weights.source)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_some_weights_into_a_model(weights: Weights, form: str) -> None:
+    model = weights.model()
+    before = weights.values(model)
+    report = sm.load_weights(
+        weights.archives[form], into=model, only=["dense/*"], trust=sm.UNSIGNED
+    )
+    assert report.complete
+    wanted = weights.values(weights.source)
+    assert weights.values(model) == [wanted[0], wanted[1], before[2], before[3]]
+    with pytest.raises(errors.StateMismatchError, match="only="):
+        sm.load_weights(weights.archives[form], into=model, only=["x/*"], trust=sm.UNSIGNED)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("other", [{"width": 5}, {"layers": 1}, {"layers": 3}])
+def test_weights_that_do_not_fit(weights: Weights, form: str, other: Mapping[str, int]) -> None:
+    model = weights.model(**other)
+    before = weights.values(model)
+    with pytest.raises(errors.StateMismatchError):
+        sm.load_weights(weights.archives[form], into=model, trust=sm.UNSIGNED)
+    assert weights.values(model) == before
+    report = sm.load_weights(weights.archives[form], into=model, strict=False, trust=sm.UNSIGNED)
+    assert not report.complete

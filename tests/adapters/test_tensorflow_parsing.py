@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -172,6 +173,8 @@ ENTRY = (E, "__call__")
         (put(F, 1, "inputs", 2, "variable", "shape", [3]), "inputs of other types"),
         (put(F, 1, "outputs", 2, ["in", 0]), "other inputs or results"),
         (put(F, 0, "nodes", 1, "op", "Equal"), None),
+        (put(F, 0, "inputs", PROGRAM[F][0]["inputs"][:1]), "other inputs or results"),
+        (put(*WHILE, "attrs", "T", "int32"), "must be a list"),
         (put(F, 1, "nodes", []), "must be an integer"),
         # constants
         (put(*CONST, "dtype", "int64"), "of another type"),
@@ -196,6 +199,10 @@ ENTRY = (E, "__call__")
         (put(*CONST, {"tensor": "big"}), "of another type"),
         (put(*CONST, {"file": "/etc/passwd"}), "a constant of the type|dtype"),
         (put(*CONST, "text"), "attribute value"),
+        (put(*CONST, {"dtype": "int32", "shape": [257], "values": [0] * 257}), "too large"),
+        (put(*CONST, {"dtype": "float32", "shape": [257], "bytes": "00" * 1028}), "too large"),
+        (put(*CONST, {"dtype": "float32", "shape": [1], "bytes": "00"}), "another size"),
+        (put(*CONST, {"dtype": "float32", "shape": [], "bytes": "0000000G"}), "hexadecimal"),
         # entries
         (put(E, "_private", PROGRAM[E]["__call__"]), "not a name"),
         (put(E, "__init__", PROGRAM[E]["__call__"]), "not a name"),
@@ -233,6 +240,9 @@ ENTRY = (E, "__call__")
         (put(*ENTRY, "kwargs", [["k", {"constant": {"float": "0.5"}}]]), "spelling"),
         (put(*ENTRY, "kwargs", [["k", {"constant": "a" * 5000}]]), "not a constant"),
         (put(*ENTRY, "kwargs", [["k"]]), "not a pair"),
+        (put(*ENTRY, "kwargs", [["k", {"constant": "text"}]]), None),
+        (put(*ENTRY, "kwargs", [["k", {"constant": {"int": str(2**60)}}]]), None),
+        (put(*ENTRY, "kwargs", [["k", {"constant": {"int": "1"}}]]), "JSON number"),
         (put(*ENTRY, "result", {"output": 1}), "an output must be"),
         (put(*ENTRY, "result", {"tuple": []}), "not named"),
         (put(*ENTRY, "result", {"input": 0}), "unknown kind"),
@@ -285,6 +295,7 @@ def one_function(*nodes: Any, inputs: Any = (), outputs: Any = (), captures: Any
 
 
 FLOAT: Any = {"dtype": "float32", "shape": [2]}
+INTEGERS: Any = {"dtype": "int32", "shape": [2]}
 
 
 def test_variables_and_lists_are_no_arguments_and_no_results() -> None:
@@ -421,6 +432,87 @@ def test_floats_of_attributes_have_32_bits() -> None:
     refused(said("0x1.0000000000000p+1000"), "32 bits")
     refused(said("0.75"), "spelling")
     refused(said("0x1.99999a0000000p-3"), "its default")
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ("", None),
+        ("a" * 4096, None),
+        ({"bytes": "ff" * 1024}, None),
+        ("a" * 4097, "4 KiB"),
+        ("é" * 2049, "4 KiB"),
+        ({"bytes": "ff" * 1025}, "1 KiB"),
+        ({"bytes": "61"}, "that is text"),
+        ({"bytes": ""}, "that is text"),
+        ({"bytes": "FF"}, "hexadecimal"),
+        ({"text": "a"}, "not a string"),
+        (1, "not a string"),
+        (None, "not a string"),
+    ],
+)
+def test_strings_have_one_form(item: Any, message: str | None) -> None:
+    value = {"dtype": "string", "shape": [1], "values": [item]}
+    node = {"op": "Const", "in": [], "attrs": {"dtype": "string", "value": value}}
+    said = one_function(node, outputs=[[0, 0]])
+    if message is None:
+        read(said)
+    else:
+        refused(said, message)
+
+
+def test_shapes_and_large_integers_are_attributes() -> None:
+    def said(op: str, attrs: Any) -> Any:
+        return one_function({"op": op, "in": [["in", 0]], "attrs": attrs}, inputs=[FLOAT])
+
+    for shape, wanted in ((None, None), ([-1, 3], (-1, 3)), ([], ())):
+        made = read(said("EnsureShape", {"T": "float32", "shape": shape}))
+        assert made.functions[0].nodes[0].attributes["shape"] == wanted
+    refused(said("EnsureShape", {"T": "float32", "shape": [-2]}), "attribute shape")
+    refused(said("EnsureShape", {"T": "float32", "shape": "3"}), "attribute shape")
+    refused(said("LeakyRelu", {"alpha": 0.5}), "not a float")
+    refused(said("LeakyRelu", {"alpha": {"int": "1"}}), "not a float")
+
+    def uniform(seed: Any) -> Any:
+        attrs = {"T": "int32", "dtype": "float32", "seed": seed}
+        return one_function(
+            {"op": "RandomUniform", "in": [["in", 0]], "attrs": attrs}, inputs=[INTEGERS]
+        )
+
+    made = read(uniform({"int": str(2**62)}))
+    assert made.functions[0].nodes[0].attributes["seed"] == 2**62
+    refused(uniform({"int": str(2**63)}), "attribute seed")
+    refused(uniform({"int": "7"}), "JSON number")
+    refused(uniform(True), "attribute seed")
+
+
+def test_rows_of_the_table_that_say_too_much_do_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in the table lets no operator take a variable or run a function by itself."""
+    whole = frozenset({"float32", "resource"})
+    tanh = parsing.operator("Tanh")
+    assert tanh is not None
+    loose = dataclasses.replace(tanh.attributes["T"], allowed=whole)
+    func = dataclasses.replace(tanh.attributes["T"], name="f", kind="func", allowed=None)
+    row = dataclasses.replace(tanh, attributes={"T": loose})
+    monkeypatch.setattr(parsing, "operator", lambda name: row)
+    node = {"op": "Tanh", "in": [["in", 0]], "attrs": {"T": "resource"}}
+    refused(
+        one_function(node, inputs=[{"variable": FLOAT}], captures=[{"variable": "w"}]),
+        "takes no variable",
+    )
+    row = dataclasses.replace(tanh, attributes={"T": loose, "f": func})
+    node = {"op": "Tanh", "in": [["in", 0]], "attrs": {"T": "float32", "f": {"function": 0}}}
+    said = one_function(node, inputs=[FLOAT], outputs=[[0, 0]])
+    said[F].insert(0, {"inputs": [], "nodes": [], "outputs": []})
+    said[E]["f"]["function"] = 1
+    refused(said, "can't run functions")
+
+
+def test_leaves_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing.limits, "MAX_PROGRAM_STATE", 3)
+    said = program()
+    said[E]["__call__"]["result"] = {"tuple": [{"list": [{"output": 0}] * 2}] * 2}
+    refused(said, "too many outputs")
 
 
 def test_names_of_entries_can_have_parts() -> None:

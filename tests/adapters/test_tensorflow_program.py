@@ -364,6 +364,50 @@ def test_variables_go_nowhere_but_into_operators_on_variables() -> None:
         write(tensor, x=W)
 
 
+def test_what_is_behind_a_variable_can_stand_in_the_function() -> None:
+    read = node("r", "ReadVariableOp", "w", dtype=FLOAT)
+    main = function("f", {"w": "resource"}, {"y": ("float32", "r:value:0")}, read)
+    known = dataclasses.replace(main.arguments[0], handle=("float32", (2,)))
+    (written,) = write(dataclasses.replace(main, arguments=(known,)))
+    assert written["inputs"] == [{"variable": {"dtype": "float32", "shape": [2]}}]
+
+
+def test_what_a_loop_gives_of_a_variable_is_not_written() -> None:
+    functions = loop()
+    main = functions["main"]
+    call = node("c", "body", "zero:output:0", "x", "while:output:2")
+    functions["main"] = dataclasses.replace(
+        main, nodes=(*main.nodes, call), returns={"y": "c:x_:0"}
+    )
+    with pytest.raises(UnsavableError, match="a resource that a node gives"):
+        Writer(functions).function("main", {1: W})
+
+
+def test_shapes_among_attributes_are_written() -> None:
+    for shape in (None, (-1, 3), ()):
+        fact = AttributeFact("shape", shape)
+        main = function("f", X, {"y": ("float32", "e:output:0")},
+                        node("e", "EnsureShape", "x", T=FLOAT, shape=fact))  # fmt: skip
+        (ensured,) = nodes(main)
+        assert ensured["attrs"]["shape"] == (None if shape is None else list(shape))
+
+
+def test_a_large_constant_in_a_function_written_twice_is_looked_at_once() -> None:
+    inner = function("g", {"w": "resource"}, {"y": ("float32", "c:output:0")},
+                     constant("c", floats(300)))  # fmt: skip
+    writer = Writer(library(inner))
+    writer.function("g", {0: W})
+    writer.function("g", {0: VariableType("float32", (7,))})
+    assert len(writer.functions) == 2
+    assert list(writer.constants.stored) == ["constants.0"]
+
+
+def test_too_many_strings_are_refused() -> None:
+    many = TensorFact("string", (limits.MAX_PROGRAM_VALUES + 1,), b"", (b"a",))
+    with pytest.raises(UnsavableError, match="strings"):
+        write(function("f", {}, {"y": ("string", "c:output:0")}, constant("c", many)))
+
+
 def test_what_a_refused_function_left_is_forgotten() -> None:
     good = function("g", X, Y, TANH)
     large = function("h", X, {"y": ("float32", "c:output:0")}, constant("c", floats(300)))

@@ -180,6 +180,8 @@ Y = {"y": (FLOAT, "n:activations:0")}
         function_def("f", X, Y, [node("x", "Relu", ["x"])]),
         function_def("f", X, Y, [node("", "Relu", ["x"])]),
         function_def("f", X * 2, Y, [NODE]),
+        field(1, field(1, "f") + field(1, "g")),
+        function_def("f" * 70_000, X, Y, [NODE]),
         function_def("f", X, Y, [NODE]) + field(1, field(1, "g")),  # two signatures
         function_def("f", X, {}, [NODE]) + field(4, field(1, "y") + field(2, "x")),
         function_def("f", X, Y, [NODE]) + field(4, field(1, "y") + field(2, "x")),
@@ -235,6 +237,7 @@ def test_what_has_two_readings_is_refused(data: bytes) -> None:
         field(8, tensor(STRING, shape(1), field(8, "a"), field(8, "b"))),
         field(8, tensor(STRING, shape(1), field(4, b"\x05a"))),
         field(8, tensor(STRING, shape(9), field(4, b"\0"))),
+        field(8, tensor(STRING, shape(1), field(4, b"\1ab"))),
         field(10, field(1, "f") * 2),
         field(10, field(1, 1)),
     ],

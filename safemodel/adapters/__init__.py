@@ -122,7 +122,8 @@ def save(
         tokenizer: the tokenizer of a model of Transformers; `load_tokenizer` gives it back.
         example_inputs: the arguments of a module, a tuple, or `(args, kwargs)`: its graph is saved
             beside its state, and `load` gives a module that needs no class. A dictionary of such
-            tuples by name saves several methods.
+            tuples by name saves several methods. With TensorFlow they may be `tf.TensorSpec`, and
+            a `tf.function` with an `input_signature` needs none.
         dynamic_shapes: which sizes of these inputs may differ, as `torch.export` takes it.
 
     Raises:

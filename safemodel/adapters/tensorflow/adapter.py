@@ -11,33 +11,42 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import tensorflow as tf
 
 from safemodel.adapters.protocol import Saved
-from safemodel.adapters.tensorflow import facts, state
+from safemodel.adapters.tensorflow import facts, saving
 from safemodel.adapters.tensorflow import into as into_state
+from safemodel.adapters.tensorflow.building import Functions
 from safemodel.adapters.tensorflow.loaded import LoadedModule
 from safemodel.adapters.tensorflow.making import Maker
+from safemodel.adapters.tensorflow.parsing import parse
 from safemodel.adapters.tensorflow.values import tensor_of
 from safemodel.errors import ArchitectureError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
+    from safemodel.format.canonical_json import JsonValue
 
 NAME: Final = "tensorflow"
 VERSION: Final = 1
 FRAMEWORK: Final = "tensorflow"
+SAVE_OPTIONS: Final = frozenset({"example_inputs"})
 LOAD_OPTIONS: Final = frozenset({"only"})
 
 
-def save(obj: object) -> Saved:
+def save(obj: object, *, example_inputs: object = None) -> Saved:
     """Turn a module, a checkpoint or a tree of variables into tensors and JSON.
+
+    `example_inputs` are those of the module's methods, of which the graphs are stored then.
 
     Raises:
         UnsavableError: part of it can't be represented; `place` is its path.
+        UsageError: example inputs that are none, or of what is no module.
     """
-    encoded = state.encode_state(obj)
-    return Saved({"graph": encoded.graph}, encoded.tensors, {"tensorflow": str(tf.__version__)})
+    architecture, encoded, notices = saving.save(obj, example_inputs)
+    versions = {"numpy": np.__version__, "tensorflow": str(tf.__version__)}
+    return Saved(architecture, encoded.tensors, versions, notices=tuple(notices))
 
 
 def load(
@@ -88,10 +97,32 @@ def load(
         }
     if into is not None:
         return into_state.put(found.root, into, wanted, strict=strict)
-    root = found.root
+    return _live(found, architecture.get("program"))
+
+
+def _live(found: facts.Facts, program: JsonValue) -> object:
+    """The object of an archive; what its functions need is checked before TensorFlow sees any."""
+    root, maker = found.root, Maker()
     if type(root) is not facts.StoredModule:
-        return Maker().live(root)
-    return Maker().live(root, into=LoadedModule(root.class_name, root.container))
+        return maker.live(root)
+    parsed = None
+    if program is not None:
+        known = {name: (one.dtype, one.shape) for name, one in found.constants.items()}
+        parsed = parse(program, known, lambda value: facts.variable_at(root, value).type)
+        if parsed.tensors != known.keys():
+            raise ArchitectureError("a constant that no function has")
+    made = LoadedModule(root.class_name, root.container)
+    maker.live(root, into=made)
+    if parsed is not None:
+        made.start(
+            parsed,
+            Functions(
+                parsed,
+                found.constants,
+                lambda one: maker.one(facts.variable_at(root, one.variable).stored),
+            ),
+        )
+    return made
 
 
 def _chosen(only: Sequence[str]) -> Callable[[str], bool]:

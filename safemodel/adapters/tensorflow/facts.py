@@ -15,6 +15,7 @@ from safemodel import limits
 from safemodel.adapters import arrays, plain, random_state
 from safemodel.adapters.graph_decode import Builder, Decoder, Node, decode, text
 from safemodel.adapters.tensorflow import variables
+from safemodel.adapters.tensorflow.program import VariableType
 from safemodel.adapters.tensorflow.variables import SOURCE, WHOLE, Stored
 from safemodel.errors import ArchitectureError
 
@@ -76,6 +77,33 @@ def read(graph: JsonValue, source: TensorSource, *, program: bool, lazy: bool = 
         if type(name) is not str or type(value) is not Stored or value.is_variable:
             raise ArchitectureError(f"a constant {name!r:.60} that is no tensor")
     return Facts(state, constants)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A variable of the state, and what a function may know of it."""
+
+    stored: Stored
+    type: VariableType
+
+
+def variable_at(root: StoredModule, path: JsonValue) -> Found:
+    """The variable at a path, a list of names, from a module on.
+
+    Raises:
+        ArchitectureError: there is none.
+    """
+    if type(path) is not list or not 0 < len(path) <= limits.MAX_GRAPH_DEPTH:
+        raise ArchitectureError("a variable is a list of names")
+    one: Any = root
+    for name in path:
+        if type(name) is not str or type(one) is not StoredModule or name not in one.parts:
+            raise ArchitectureError(f"there is no part {name!r:.60}")
+        one = one.parts[name]
+    if type(one) is not Stored:
+        raise ArchitectureError("a path to what is no variable")
+    static = None if one.static is None else tuple(-1 if n is None else n for n in one.static)
+    return Found(one, VariableType(one.dtype, static))
 
 
 def order(name: str, container: str | None) -> tuple[int, str]:

@@ -28,14 +28,22 @@ INLINES: Final[Mapping[type, Inline]] = {**plain.INLINES, **arrays.INLINES}
 _STATES: Final = "tensorflow.states"
 
 
-def encode_state(root: object, context: Mapping[str, object] | None = None) -> EncodedGraph:
+def encode_state(
+    root: object,
+    context: Mapping[str, object] | None = None,
+    handlers: Mapping[type, Handler] | None = None,
+) -> EncodedGraph:
     """The graph of a module, a checkpoint, a variable, or a tree of these.
 
     Raises:
         UnsavableError: part of it can't be represented; `place` is its path.
     """
     return encode(
-        walk.bare(root), handlers=HANDLERS, inlines=INLINES, fallback=_encode, context=context
+        walk.bare(root),
+        handlers={**HANDLERS, **(handlers or {})},
+        inlines=INLINES,
+        fallback=_encode,
+        context=context,
     )
 
 

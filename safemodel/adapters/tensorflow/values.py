@@ -64,7 +64,7 @@ def encode_tensor(value: Any, path: str, encoder: Encoder, *, kind: str = "tenso
         _encode_strings(value, shape, node, path, encoder)
         return node
     stored = stored_shape(dtype, shape)
-    encoder.store(node, "data", path, STORED[dtype][0], stored, lambda: _pieces(value))
+    encoder.store(node, "data", path, STORED[dtype][0], stored, lambda: pieces(value))
     return node
 
 
@@ -78,7 +78,7 @@ def _encode_strings(
     encoder.store(node, "ends", join(path, "ends"), "I64", shape, lambda: (ends.tobytes(),))
 
 
-def _pieces(value: Any) -> Iterator[Any]:
+def pieces(value: Any) -> Iterator[Any]:
     """The bytes of a tensor in C order, little-endian."""
     if value.dtype.name in CARRIERS:
         value = tf.bitcast(value, _BITS[value.dtype.size])
@@ -96,13 +96,17 @@ def tensor_of(stored: Stored) -> Any:
     Raises:
         ArchitectureError: values that must not be.
     """
-    array = stored.array()
-    if stored.dtype == STRING:
-        return tf.constant(array, tf.string, shape=stored.shape)
-    if stored.dtype in CARRIERS:
-        kind = tf.as_dtype(stored.dtype)
+    return made_of(stored.array(), stored.dtype)
+
+
+def made_of(array: Any, dtype: str) -> Any:
+    """The tensor with the values of an array; of types that NumPy lacks, their bits."""
+    if dtype == STRING:
+        return tf.constant(array, tf.string, shape=array.shape)
+    kind = tf.as_dtype(dtype)
+    if dtype in CARRIERS:
         return tf.bitcast(_plain(array, _BITS[kind.size]), kind)
-    return _plain(array, tf.as_dtype(stored.dtype))
+    return _plain(array, kind)
 
 
 def _plain(array: Any, dtype: Any) -> Any:

@@ -1,0 +1,272 @@
+"""Functions of a program as functions of TensorFlow.
+
+Each node is one call of `create_op`, the operator from the table, the name ours: nothing of the
+file is a name that TensorFlow looks up. What TensorFlow checks of a node it checks here, before
+anything runs. Implements spec/tensorflow.md, "Functions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.ops import handle_data_util
+
+from safemodel.adapters.tensorflow.dtypes import STRING, carrier
+from safemodel.adapters.tensorflow.guards import guarded
+from safemodel.adapters.tensorflow.program import (
+    Captured,
+    Entry,
+    Function,
+    FunctionRef,
+    Inline,
+    Node,
+    Program,
+    Ref,
+    Stored,
+    VariableType,
+)
+from safemodel.adapters.tensorflow.protos import attribute_proto, shape_of, tensor_proto
+from safemodel.adapters.tensorflow.values import made_of, tensor_of
+from safemodel.adapters.tensorflow.variables import Stored as StoredTensor
+from safemodel.errors import ArchitectureError
+
+# Names of nodes are ours, and those that TensorFlow would give: its optimizer sorts by them what it
+# adds up, and with other names last bits would differ more often.
+_NAMES: Final = {
+    "AddV2": "add",
+    "ConcatV2": "concat",
+    "Mul": "mul",
+    "Pow": "pow",
+    "RealDiv": "truediv",
+    "StridedSlice": "strided_slice",
+    "Sub": "sub",
+}
+_CALLS: Final = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+# TensorFlow replaces these by nodes that run side by side, if it is told to.
+_LOWERED: Final = frozenset(
+    {"Case", "If", "StatelessCase", "StatelessIf", "StatelessWhile", "While"}
+)
+_REFUSALS: Final = (
+    tf.errors.OpError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+class Functions:
+    """The functions of one program, each built once, when it is first needed.
+
+    `constants` are tensors of the bundle by name; `variable` finds the variable that a capture
+    names.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        constants: Mapping[str, StoredTensor],
+        variable: Callable[[Captured], Any],
+    ) -> None:
+        self._program = program
+        self._constants = constants
+        self._variable = variable
+        self._inner: dict[int, Any] = {}
+        self._tensors: dict[str, Any] = {}
+
+    def entry(self, entry: Entry) -> Any:
+        """A concrete function of the tensors that an entry takes, flat, as a list.
+
+        Raises:
+            ArchitectureError: TensorFlow refuses a node of it.
+        """
+        function = self._program.functions[entry.function]
+        captured = [self._captured(one) for one in entry.captures]
+        variables = [one for one in captured if isinstance(one, tf.Variable)]
+        taken = function.inputs[: len(function.inputs) - len(captured)]
+
+        def run(*given: Any) -> list[Any]:
+            graph = tf.compat.v1.get_default_graph()
+            for one in variables:
+                graph.watch_variable(one)  # for gradients, and so that it lives as long
+            held = [one.handle if isinstance(one, tf.Variable) else one for one in captured]
+            return _Run(self, function, [*given, *held], top=True).results()
+
+        return self._trace(run, taken)
+
+    def inner(self, number: int) -> Any:
+        """A concrete function that other functions call, by its number."""
+        if number not in self._inner:
+            function = self._program.functions[number]
+
+            def run(*given: Any) -> list[Any]:
+                for one, kind in zip(given, function.inputs, strict=True):
+                    if isinstance(kind, VariableType):
+                        _describe(one, kind)
+                return _Run(self, function, given, top=False).results()
+
+            self._inner[number] = made = self._trace(run, function.inputs)
+            _note(made.function_def.signature.input_arg, function.inputs)
+        return self._inner[number]
+
+    def _trace(self, run: Callable[..., list[Any]], inputs: Sequence[Any]) -> Any:
+        specs = [_spec(one) for one in inputs]
+        with refusing(), tf.init_scope():
+            return tf.function(run, autograph=False).get_concrete_function(*specs)
+
+    def _captured(self, one: Captured | Inline | Stored) -> Any:
+        if isinstance(one, Captured):
+            return self._variable(one)
+        if isinstance(one, Stored):
+            return self.constant(one)
+        if one.dtype == STRING:
+            array = np.empty(len(one.strings or ()), object)
+            array[:] = one.strings or ()
+        else:
+            array = np.frombuffer(one.data, carrier(one.dtype))
+        with refusing(), tf.init_scope():
+            return made_of(array.reshape(one.shape), one.dtype)
+
+    def constants(self) -> dict[str, Any]:
+        """All of them by name."""
+        return {
+            name: self.constant(Stored(name, one.dtype, one.shape))
+            for name, one in self._constants.items()
+        }
+
+    def constant(self, one: Stored) -> Any:
+        """A constant that is a tensor of the bundle."""
+        if one.name not in self._tensors:
+            with refusing(), tf.init_scope():
+                self._tensors[one.name] = tensor_of(self._constants[one.name])
+        return self._tensors[one.name]
+
+    def stored(self, one: Stored) -> Any:
+        """The same, to be written into a graph."""
+        held = self._constants[one.name]
+        return tensor_proto(Inline(one.dtype, one.shape, bytes(held.read(held.data).buffer)))
+
+
+class _Run:
+    """One function, as it is traced."""
+
+    def __init__(
+        self, functions: Functions, function: Function, inputs: Sequence[Any], *, top: bool
+    ) -> None:
+        self._functions = functions
+        self._function = function
+        self._inputs = inputs
+        self._top = top
+        self._graph = tf.compat.v1.get_default_graph()
+        self._given: list[Sequence[Any]] = []
+        self._operations: list[Any] = []
+
+    def results(self) -> list[Any]:
+        """What the function gives, after all of its nodes."""
+        for number, node in enumerate(self._function.nodes):
+            try:
+                self._add(node)
+            except _REFUSALS as error:
+                message = str(error).split("\n", 1)[0]
+                raise ArchitectureError(
+                    f"{node.operator.name} is refused by TensorFlow: {message:.200}",
+                    place=f"node {number}",
+                ) from error
+        return [self._value(ref) for ref in self._function.outputs]
+
+    def _value(self, ref: Ref) -> Any:
+        if ref.node < 0:
+            return self._inputs[ref.output]
+        return self._given[ref.node][ref.output]
+
+    def _add(self, node: Node) -> None:
+        row = node.operator
+        inputs = [self._value(ref) for ref in node.inputs]
+        after = [self._operations[number] for number in node.after]
+        with tf.control_dependencies([one for one in after if one is not None]):
+            inputs = guarded(row, node.attributes, inputs)
+            if row.name in _CALLS:
+                self._call(node, inputs)
+            elif self._top and isinstance(node.attributes.get("value"), Stored):
+                # Not copied into the graph.
+                self._given.append((self._functions.constant(node.attributes["value"]),))
+                self._operations.append(None)
+            else:
+                self._create(node, inputs)
+
+    def _create(self, node: Node, inputs: list[Any]) -> None:
+        row = node.operator
+        attributes = {name: self._attribute(node, name) for name in node.attributes}
+        if row.name in _LOWERED:
+            attributes["_lower_using_switch_merge"] = tf.compat.v1.AttrValue(b=True)
+        name = _NAMES.get(row.name, row.name)
+        made = self._graph.create_op(row.name, inputs, attrs=attributes, name=name)
+        self._given.append(made.outputs)
+        self._operations.append(made)
+
+    def _call(self, node: Node, inputs: list[Any]) -> None:
+        # By TensorFlow's own means, for it to know the gradient.
+        made = self._functions.inner(node.attributes["f"].number)(*inputs)
+        self._given.append(made if isinstance(made, list | tuple) else ())
+        self._operations.append(self._graph.get_operations()[-1])
+
+    def _attribute(self, node: Node, name: str) -> Any:
+        value, attribute = node.attributes[name], node.operator.attributes[name]
+        if attribute.kind == "func":
+            proto = tf.compat.v1.AttrValue()
+            if not attribute.many:
+                proto.func.name = self._named(value)
+                return proto
+            for one in value:
+                proto.list.func.add().name = self._named(one)
+            return proto
+        if attribute.kind == "tensor":
+            made = (
+                tensor_proto(value) if isinstance(value, Inline) else self._functions.stored(value)
+            )
+            return tf.compat.v1.AttrValue(tensor=made)
+        return attribute_proto(attribute, value)
+
+    def _named(self, reference: FunctionRef) -> bytes:
+        inner = self._functions.inner(reference.number)
+        inner.add_to_graph(self._graph)
+        name: bytes = inner.name
+        return name
+
+
+def _describe(handle: Any, kind: VariableType) -> None:
+    """Tell TensorFlow what is behind the handle of a variable: gradients need it."""
+    data = handle_data_util.create_handle_data(shape_of(kind.shape), tf.as_dtype(kind.dtype))
+    handle_data_util.set_handle_data(handle, data)
+
+
+def _note(arguments: Any, inputs: Sequence[Any]) -> None:
+    """The same for gradients of loops and branches, which TensorFlow makes of definitions."""
+    for argument, kind in zip(arguments, inputs, strict=True):
+        if isinstance(kind, VariableType):
+            dtype = tf.as_dtype(kind.dtype).as_datatype_enum
+            argument.handle_data.add(dtype=dtype, shape=shape_of(kind.shape).as_proto())
+
+
+def _spec(one: Any) -> Any:
+    if isinstance(one, VariableType):
+        return tf.TensorSpec([], tf.resource)
+    return tf.TensorSpec(shape_of(one.shape), tf.as_dtype(one.dtype))
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what TensorFlow raises into ArchitectureError."""
+    try:
+        yield
+    except _REFUSALS as error:
+        message = str(error).split("\n", 1)[0]
+        raise ArchitectureError(f"TensorFlow refuses a function: {message:.200}") from error

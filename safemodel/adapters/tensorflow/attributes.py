@@ -185,16 +185,16 @@ def parse(
             raise ArchitectureError(f"attribute {name} is written, and has its default")
     row.check(plain)
     known = row.complete(plain)
-    made = {}
-    for name, value in known.items():
+    made: dict[str, Any] = {}
+    for name, whole in known.items():
         attribute = row.attributes[name]
         if attribute.many:
-            items = [_made(attribute.kind, item, functions, tensors, used) for item in value]
+            items = [_made(attribute.kind, item, functions, tensors, used) for item in whole]
             made[name] = tuple(items)
         elif attribute.kind in _AS_THEY_ARE:
-            made[name] = value
+            made[name] = whole
         else:
-            made[name] = _made(attribute.kind, value, functions, tensors, used)
+            made[name] = _made(attribute.kind, whole, functions, tensors, used)
     return known, made
 
 

@@ -23,6 +23,7 @@ ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
         "Convolution2DTranspose": "Conv2DTranspose",
         "Convolution3D": "Conv3D",
         "Deconvolution2D": "Conv2DTranspose",
+        "GroupedQueryAttention": "GroupQueryAttention",  # the name of its class
         "GRUCellV2": "GRUCell",
         "GRUV2": "GRU",
         "GlobalAvgPool1D": "GlobalAveragePooling1D",

@@ -86,7 +86,7 @@ def read_hdf5(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
         section = laid_out.section(laid_out.KERAS_3, _groups(values))
         return _saved({"class": "model", "backend": "", "laid_out": section}, "")
     root: dict[str, Any] = {"class": "model", "backend": layout.backend}
-    found = keras_h5.config_of(values, layout)
+    found = keras_h5.config_of(values, layout, allow)
     if found is not None:
         checking.check(found.config, allow)
         root |= {"class": keras_config.class_of(found.config), "model": found.config}

@@ -7,6 +7,7 @@ files".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ _NAMES: Final = "weight_names"
 _FULL: Final = "/model_weights"
 _TOP: Final = "top_level_model_weights"
 _OPTIMIZER: Final = "/optimizer_weights"
+_MODELS: Final = ("Functional", "Model", "Sequential")
 _MAX_PARTS: Final = 10_000
 _MAX_TEXT: Final = 100  # of a release and a backend
 
@@ -101,8 +103,10 @@ def layout_of(values: Values) -> Layout | None:
     return Layout(group, layers, release, backend)
 
 
-def config_of(values: Values, layout: Layout) -> Modern | None:
+def config_of(values: Values, layout: Layout, allow: Sequence[str]) -> Modern | None:
     """The configuration of the model in an `.h5` file, as Keras 3 writes it; None without one.
+
+    Of a model of the caller's own class it has the name alone, and `allow` says of which package.
 
     Raises:
         LegacyError: it is no JSON.
@@ -111,6 +115,10 @@ def config_of(values: Values, layout: Layout) -> Modern | None:
     config = _json(values, "model_config")
     if config is None:
         return None
+    name = config.get("class_name") if isinstance(config, dict) else None
+    own = [one for one in allow if one.rpartition(">")[2] == name and ">" in one]
+    if len(own) == 1 and name not in _MODELS:
+        config = {**config, "class_name": own[0]}
     from safemodel.convert import keras_2  # and its tables, where they are needed
 
     return keras_2.modern(config, _json(values, "training_config"), layout.release or None)
@@ -168,6 +176,8 @@ def _made(one: Made) -> Foreign:
 
 def _variables(values: Values, group: str) -> list[Foreign]:
     names = names_of(values, group, _NAMES) or ()
+    if len(set(names)) != len(names):
+        raise DamagedError("two variables of one name", place=group)
     return [foreign(values, f"{group}/{name}") for name in names]
 
 

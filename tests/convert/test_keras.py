@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ import pytest
 
 import safemodel as sm
 from safemodel import errors
+from safemodel.convert import converting
+from safemodel.report.model import Finding, Location, Severity
+from tests.adapters import keras_hostile as hostile
 
 FORMS = ("keras", "h5", "weights.h5")
 FEW = ("first_model", "own_layer", "dropouts")
@@ -103,8 +107,27 @@ def test_classes_of_ones_own_must_be_named(folder: Path, tmp_path: Path) -> None
             folder / f"own_layer.{form}",
             tmp_path / "m.safemodel",
             signer=None,
-            allow=["tests>OwnLayer"],
+            allow=["tests>OwnLayer", "tests>own_activation"],
         )
+
+
+@pytest.mark.parametrize(
+    ("evidence", "allowed"),
+    [
+        ({"object": "x", "module": "m", "name": "Mine", "registered": "my>Mine"}, True),
+        ({"object": "x", "name": "my>Mine"}, True),
+        ({"object": "(top)", "name": "Mine"}, True),
+        ({"object": "x", "module": "os", "name": "Mine"}, False),
+        ({"object": "x", "module": "m", "name": "Mine", "registered": "other>Mine"}, False),
+        ({"object": "x", "name": "system"}, False),
+    ],
+)
+def test_which_findings_a_named_class_explains(evidence: dict[str, str], allowed: bool) -> None:
+    for rule in ("SM202", "SM204"):
+        found = Finding(rule, Severity.HIGH, "", Location(""), tuple(evidence.items()))
+        assert converting._allowed(found, ["my>Mine"]) == allowed
+    other = Finding("SM201", Severity.HIGH, "", Location(""), tuple(evidence.items()))
+    assert not converting._allowed(other, ["my>Mine"])
 
 
 def test_the_archive_says_where_it_comes_from(folder: Path, tmp_path: Path) -> None:
@@ -188,3 +211,36 @@ def test_weights_that_do_not_fit(weights: Weights, form: str, other: Mapping[str
     assert weights.values(model) == before
     report = sm.load_weights(weights.archives[form], into=model, strict=False, trust=sm.UNSIGNED)
     assert not report.complete
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["keras", "weights.h5"])
+def test_a_large_file_takes_little_memory(form: str, tmp_path: Path) -> None:
+    h5py, np = pytest.importorskip("h5py"), pytest.importorskip("numpy")
+    inner = tmp_path / "model.weights.h5"
+    with h5py.File(inner, "w") as file:
+        for index in range(6):
+            file[f"layers/dense_{index}/vars/0"] = np.ones((5000, 5000), "f4")
+    source = tmp_path / f"m.{form}"
+    if form == "keras":
+        config = hostile.model(hostile.dense())
+        with zipfile.ZipFile(source, "w") as archive:
+            archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
+            archive.writestr("config.json", json.dumps(config))
+            archive.write(inner, "model.weights.h5")
+    else:
+        source = inner
+    script = (
+        "import resource, sys, safemodel as sm\n"
+        "sm.convert(sys.argv[1], sys.argv[2], signer=None)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(source), str(tmp_path / "m.safemodel")],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert source.stat().st_size > 600_000_000
+    assert int(done.stdout) < 300

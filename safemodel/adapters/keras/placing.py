@@ -282,8 +282,21 @@ def _place_h5(model: Any, source: LaidOut, placed: Placed) -> None:
             said = f"{name}: {len(stored)} variables, and the model has {len(weights)}"
             placed.problems[name] = said
             continue
-        for variable, one in zip(weights, stored, strict=True):
+        for variable, one in zip(weights, _by_name(weights, stored), strict=True):
             _note(variable, one, name, placed)
+
+
+def _by_name(weights: list[Any], stored: list[Stored]) -> list[Stored]:
+    """The values in the order of the variables, if both have the same names, each once.
+
+    A layer that was quantized after it was built has its variables in another order than one that
+    is built so.
+    """
+    named = {one.path.rpartition("/")[2].partition(":")[0]: one for one in stored}
+    names = [str(variable.name) for variable in weights]
+    if len(named) == len(names) and named.keys() == set(names):
+        return [named[name] for name in names]
+    return stored
 
 
 def _weights(layer: Any) -> list[Any]:

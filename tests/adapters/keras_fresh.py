@@ -4,7 +4,7 @@
     python keras_fresh.py names .                    the names of all models for this backend
     python keras_fresh.py load FOLDER NAME ...       prints a JSON object: name to what differs
 
-The backend is that of KERAS_BACKEND.
+The backend is that of KERAS_BACKEND; with KERAS_FRESH_ALONE there is no TensorFlow beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+if os.environ.get("KERAS_FRESH_ALONE"):
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # as if it were not installed
 
 import keras
 import numpy as np

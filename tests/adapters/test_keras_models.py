@@ -26,6 +26,9 @@ FEW = (
     "dropouts",
 )  # fmt: skip
 
+# What other backends have of their own: random states, and numbers of 64 bits (JAX has 32)
+FEW_ELSEWHERE = {"torch": "dropouts", "jax": "double_precision"}
+
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="needs keras")
 
 
@@ -68,6 +71,15 @@ def _need(backend: str) -> None:
 def test_some_models_are_the_same_in_a_fresh_interpreter(tmp_path: Path) -> None:
     _need("tensorflow")
     assert _walk("tensorflow", list(FEW), tmp_path) == {}
+
+
+@pytest.mark.parametrize("backend", FEW_ELSEWHERE)
+def test_a_model_is_the_same_on_another_backend_without_tensorflow(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _need(backend)
+    monkeypatch.setenv("KERAS_FRESH_ALONE", "1")
+    assert _walk(backend, [FEW_ELSEWHERE[backend]], tmp_path) == {}
 
 
 @pytest.mark.slow

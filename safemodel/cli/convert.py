@@ -26,6 +26,7 @@ EXAMPLES = """\
   safemodel convert old.pkl new.safemodel --allow acme.features.Ratio
   safemodel convert arrays.npz arrays.safemodel --unsigned
   safemodel convert checkpoint.pt
+  safemodel convert ./saved_model net.safemodel         a folder with saved_model.pb
   safemodel convert ./bert-base bert.safemodel          a folder with config.json and safetensors
 """
 
@@ -37,7 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path",
         metavar="SOURCE",
-        help="a pickle, joblib, NumPy, skops or PyTorch file; or a folder of Hugging Face",
+        help="a pickle, joblib, NumPy, skops or PyTorch file; a checkpoint of TensorFlow, by its "
+        "prefix; a folder of Hugging Face, or a SavedModel",
     )
     parser.add_argument(
         "target", metavar="TARGET", nargs="?", help="the archive (default: SOURCE.safemodel)"

@@ -19,7 +19,7 @@ VERBS: Final = {
     "verify": "check who signed a model, and every byte of it",
     "inspect": "show what a bundle holds and who signed it",
     "scan": "say what a file would do if something loaded it",
-    "convert": "turn a legacy file or a folder of Hugging Face into an archive; unpickles nothing",
+    "convert": "turn a legacy file or folder into an archive; unpickles nothing",
     "export": "write what a bundle holds as a file of another format",
     "explain": "say what a rule is about, or what the pickles in a file would do",
     "guard": "run a program that can't unpickle what is not known to be harmless",

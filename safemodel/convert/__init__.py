@@ -50,8 +50,9 @@ def convert(
     """Turn a pickle, joblib, NumPy, skops or PyTorch file into a bundle; return its digest.
 
     Args:
-        source: the file, or a folder as Hugging Face lays it out: its `config.json`, sharded
-            safetensors and tokenizer. It is scanned first, and nothing of it is run or unpickled.
+        source: the file; the prefix of a checkpoint of TensorFlow; a SavedModel; or a folder as
+            Hugging Face lays it out: its `config.json`, sharded safetensors and tokenizer. It is
+            scanned first, and nothing of it is run or unpickled.
         target: where to put the bundle, as for `save`.
         metadata: what the model says of itself. Where it comes from is added to it as lineage.
         signer: a key or several; None leaves the bundle unsigned. Without it your own key signs.

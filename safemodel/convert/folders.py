@@ -19,7 +19,7 @@ from safemodel.adapters import notice
 from safemodel.adapters.huggingface import folder as layout
 from safemodel.adapters.huggingface import tokenizer
 from safemodel.bundle.contents import Contents, Payload
-from safemodel.convert import converting, safetensors, tensorflow_checkpoint
+from safemodel.convert import converting, safetensors, saved_model, tensorflow_checkpoint
 from safemodel.convert.lineage import described
 from safemodel.convert.sources import Source, opened
 from safemodel.convert.tensorflow_prefix import prefix_in
@@ -67,6 +67,8 @@ def run(path: str, target: str, options: converting.Options) -> converting.Conve
     Raises:
         SafemodelError: see `safemodel.convert`.
     """
+    if os.path.lexists(os.path.join(path, saved_model.FILE)):
+        return saved_model.run(path, target, options)
     if not os.path.lexists(os.path.join(path, layout.CONFIG)):
         prefix = prefix_in(path)
         if prefix is not None:

@@ -27,6 +27,7 @@ _NESTED: Final = frozenset({"torch", "torch_legacy"})  # storages in pickles
 _WHAT: Final[Mapping[str, tuple[str, str | None]]] = {
     "gguf": ("a GGUF file, which runs no code when it is loaded", "sign it: `safemodel sign`"),
     "onnx": ("an ONNX model", "safemodel.save takes its path"),
+    "saved_model": ("the graph of a SavedModel", "convert the folder that it is in"),
     "safemodel_archive": ("a safemodel archive already", None),
     "safetensors": (
         "a safetensors file, which runs no code when it is loaded",

@@ -17,6 +17,7 @@ from safemodel.convert.tensorflow_prefix import INDEX
 from safemodel.convert.tensorflow_state import Module, Variable, arranged, encode_state
 from safemodel.convert.tensorflow_values import Values
 from safemodel.errors import DamagedError, UnconvertibleError, locating
+from safemodel.legacy.saved_model import ObjectFact
 from safemodel.legacy.tensor_bundle import OBJECT_GRAPH
 from safemodel.legacy.tracked_objects import VARIABLE_VALUE, TrackedFact, parse_objects
 
@@ -112,7 +113,7 @@ def _objects(values: Values, facts: Sequence[TrackedFact]) -> Module:
     return root
 
 
-def add_slots(made: Sequence[Any], facts: Sequence[TrackedFact]) -> None:
+def add_slots(made: Sequence[Any], facts: Sequence[TrackedFact | ObjectFact]) -> None:
     """Give optimizers what they keep for each variable: by the slot, then by the variable."""
     paths = _paths(facts) if any(fact.slots for fact in facts) else {}
     for module, fact in zip(made, facts, strict=True):
@@ -126,7 +127,7 @@ def add_slots(made: Sequence[Any], facts: Sequence[TrackedFact]) -> None:
                 by_variable.parts[paths.get(slot.original, str(slot.original))] = variable
 
 
-def _paths(facts: Sequence[TrackedFact]) -> dict[int, str]:
+def _paths(facts: Sequence[TrackedFact | ObjectFact]) -> dict[int, str]:
     """The shortest path to each object."""
     found = {0: ""}
     queue = [0]

@@ -84,10 +84,13 @@ class Files:
         return file
 
     def _open(self, path: str) -> Source:
-        if walk.leads_elsewhere(path, self.root):
-            raise SourceError(
-                "is a link that leads out of the folder", path=path, hint="copy what it names"
-            )
+        place = path
+        while len(place) > len(self.root):
+            if walk.leads_elsewhere(place, self.root):
+                raise SourceError(
+                    "is a link that leads out of the folder", path=place, hint="copy what it names"
+                )
+            place = os.path.dirname(place)
         return self._stack.enter_context(opened(path))
 
     def spend(self, data: memoryview) -> Callable[[int], None]:

@@ -235,6 +235,11 @@ class Bad(tf.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.v = tf.Variable(1.0)
+        keys = tf.lookup.KeyValueTensorInitializer(["a"], [1.0])
+        self.table = tf.lookup.StaticHashTable(keys, 0.0)
+
+    def looks_up(self, x: Any) -> Any:
+        return self.table.lookup(tf.strings.as_string(x))
 
     def outside(self, x: Any) -> Any:
         return x * OUTSIDE
@@ -257,7 +262,8 @@ class Bad(tf.Module):  # type: ignore[misc]
 @pytest.mark.parametrize(
     ("name", "said"),
     [("outside", "no part of the module"), ("reads", "ReadFile"), ("python", "EagerPyFunc"),
-     ("ragged", "RaggedTensor"), ("raises", "of the user")],
+     ("ragged", "RaggedTensor"), ("raises", "of the user"),
+     ("looks_up", "no variable")],
 )  # fmt: skip
 def test_unsavable(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(UnsavableError, match=said) as caught:

@@ -1,8 +1,9 @@
 """Files of other tools out of a verified bundle: `sm.export(source, target, to="safetensors")`.
 
 What leaves here was verified first, and is streamed from the verified bytes: no framework is
-imported, no model is built, and nothing is held in memory but a few blocks. `targets.TARGETS` is
-the closed table of what can be written.
+imported, no model is built, and nothing is held in memory but a few blocks. SavedModels and
+`.keras` files are the exception: they are written by their framework, of what a load gave.
+`targets.TARGETS` is the closed table of what can be written.
 
 The room and the function have one name, so the module itself can be called (spec/decisions/0013).
 Implements docs/export.md.
@@ -40,7 +41,9 @@ def export(
         target: where to put it. A file appears wholly or not at all.
         to: `"safetensors"`, a file of named tensors; `"pt"`, a file for
             `torch.load(..., weights_only=True)`, which keeps nested containers, ties and strides;
-            or `"huggingface"`, a folder of a model for `from_pretrained` of Transformers.
+            `"huggingface"`, a folder of a model for `from_pretrained` of Transformers;
+            `"savedmodel"`, a folder for TensorFlow; or `"keras"`, a `.keras` file. The last two are
+            written by TensorFlow and Keras, of the loaded object.
         trust, name, version, digest: who may have signed it and which model it must be, as for
             `load`.
         overwrite: whether a file that is there may be replaced.

@@ -41,6 +41,10 @@ TARGETS: Final[Mapping[str, Target]] = {
     "huggingface": Target(
         "safemodel.export.huggingface", "a folder for from_pretrained of Transformers", ""
     ),
+    "savedmodel": Target(
+        "safemodel.export.saved_model", "a folder for TensorFlow and TensorFlow Serving", ""
+    ),
+    "keras": Target("safemodel.export.keras_file", "a file for keras.saving.load_model", ".keras"),
 }
 
 

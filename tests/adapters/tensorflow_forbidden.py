@@ -47,8 +47,11 @@ def _find(x: Any, at: Path) -> Any:
 
 
 def _save(x: Any, at: Path) -> Any:
-    raw.SaveV2(prefix=_string(at / "made"), tensor_names=["x"], shape_and_slices=[""], tensors=[x])
-    return x
+    saved = raw.SaveV2(
+        prefix=_string(at / "made"), tensor_names=["x"], shape_and_slices=[""], tensors=[x]
+    )
+    with tf.control_dependencies([saved]):  # which TensorFlow does not see to
+        return tf.identity(x)
 
 
 def _save_old(x: Any, at: Path) -> Any:
@@ -342,10 +345,10 @@ FORBIDDEN: dict[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "NumPy": ("PyFunc", _numpy),
     "Python by name": ("PyFunc", _python_by_name),
     "Python without state": ("PyFuncStateless", _python_stateless),
-    "lines of a file": ("TextLineDataset", _lines),
-    "records of a file": ("TFRecordDataset", _records),
+    "lines of a file": ("TensorSliceDataset", _lines),
+    "records of a file": ("TensorSliceDataset", _records),
     "a data set": ("RangeDataset", _dataset),
-    "a data set kept in a file": ("CacheDatasetV2", _cache),
+    "a data set kept in a file": ("RangeDataset", _cache),
     "a table of a file": ("HashTableV2", _table_of_file),
     "a table": ("MutableHashTableV2", _table),
     "a summary": ("SummaryWriter", _summary),

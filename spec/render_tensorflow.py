@@ -73,13 +73,15 @@ GUARDS = """
 ## Guards
 
 Kernels of TensorFlow check their inputs, and some don't: a failed check of its own ends the
-process, and a number can be the size of a vector that is allocated without a check. Tests run every
-operator here with hostile values, shapes, types and attributes, alone and in graphs, forward and
-with its gradient, in processes that may die. Where one did, the operator is not here, or its
-attributes are bounded, or the table has a guard behind the type of an input: `#4`, the tensor MUST
-have so many dimensions; `≤N`, none of its values MAY be larger. A builder MUST put the check into
-the graph, in front of the operator, unless it is known to hold; readers in other languages MUST
-make an equal check.
+process, sizes that don't fit together read and write elsewhere, and a number can be the size of a
+vector that is allocated without a check. Tests run every operator here with hostile values, shapes,
+types and attributes, alone and in graphs, forward and with its gradient, in processes that may die.
+Where one did, the operator is not here, or its attributes are bounded, or the table has a guard
+behind the type of an input: `#4`, the tensor MUST have so many dimensions; `[4]`, it MUST be one
+dimension with so many values; `sizes`, none of its values MAY be below zero, nor their product
+above 2^40; `≤N`, none of its values MAY be larger. A builder MUST put the check into the graph, in
+front of the operator, unless it is known to hold; readers in other languages MUST make an equal
+check.
 
 Left out because they die or hang, and can't be guarded by that:
 
@@ -102,6 +104,14 @@ check.
 
 # Operators that the hunts killed, and the page names.
 LEFT_OUT = {
+    "AvgPoolGrad": "reads and writes elsewhere when its inputs have other sizes than they must",
+    "AvgPool3DGrad": "as AvgPoolGrad",
+    "CropAndResize": "hangs when memory for its result is not there; its gradients, too",
+    "FakeQuantWithMinMaxVarsPerChannel": "dies of an input without dimensions; its gradient, too",
+    "MaxPoolGradWithArgmax": "dies of places that are outside",
+    "TensorListScatterIntoExistingList": "writes at places that are outside",
+    "TensorListSplit": "dies of lengths whose sum is none",
+    "QuantizeAndDequantizeV3": "dies of a number of bits",
     "CombinedNonMaxSuppression": "a vector as long as a number of its input says",
     "MatrixLogarithm": "does not end for a singular matrix",
 }
@@ -111,8 +121,10 @@ def argument(one: Argument) -> str:
     """An input or output as the page has it."""
     star = f"{one.number} times " if one.number else "each of " if one.several else ""
     rank = "" if one.rank is None else f" #{one.rank}"
+    length = "" if one.length is None else f" [{one.length}]"
+    sizes = " sizes" if one.sizes else ""
     most = "" if one.most is None else f" ≤{one.most}"
-    return f"{one.name}: {star}{one.type}{rank}{most}"
+    return f"{one.name}: {star}{one.type}{rank}{length}{sizes}{most}"
 
 
 def attribute(one: Attribute, words: dict[str, frozenset[str]]) -> str:

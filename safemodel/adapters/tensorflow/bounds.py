@@ -19,6 +19,8 @@ MAX_TEXT: Final = 10_000
 MAX_COUNT: Final = 10_000
 # Kernels, strides, dilations, paddings.
 MAX_WINDOW: Final = 2**20
+# Of a tensor whose sizes are values of another.
+MAX_ELEMENTS: Final = 2**40
 # Of squares, and what else is allocated for one number.
 MAX_EDGE: Final = 2**15
 _INT32: Final = 2**31

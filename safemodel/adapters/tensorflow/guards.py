@@ -1,7 +1,7 @@
 """Checks of what kernels don't check, put into the graph in front of the operators that need them.
 
-The table says what they are: how many dimensions an input has, and its largest value. Found by
-running each operator with hostile values in a process of its own
+The table says what they are: how many dimensions an input has, or values, and what these may be.
+Found by running each operator with hostile values in a process of its own
 (tests/adapters/test_tensorflow_operators_hostile.py). What they refuse is an error of TensorFlow
 when the graph runs, as with what kernels check themselves; or, where it is known before, of the
 graph. Implements spec/tensorflow-operators.md, "Guards".
@@ -14,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from safemodel.adapters.tensorflow.bounds import MAX_ELEMENTS
 from safemodel.adapters.tensorflow.table import Argument, Operator
 from safemodel.errors import ArchitectureError
 
@@ -44,22 +45,42 @@ def guarded(row: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any])
 
 def _checked(one: Argument, value: Any) -> Any:
     if one.rank is not None:
-        value = _of_rank(value, one.rank)
+        value = _shaped(value, [None] * one.rank)
+    if one.length is not None:
+        value = _shaped(value, [one.length])
+    if one.sizes:
+        value = _sizes(value)
     return value if one.most is None else _at_most(value, one.most)
 
 
-def _of_rank(value: Any, rank: int) -> Any:
-    if value.shape.rank == rank:
+def _shaped(value: Any, sizes: list[int | None]) -> Any:
+    shape = tf.TensorShape(sizes)
+    if value.shape.rank == shape.rank and (shape.rank != 1 or value.shape == shape):
         return value
-    return tf.ensure_shape(value, [None] * rank)
+    return tf.ensure_shape(value, shape)
+
+
+def _sizes(value: Any) -> Any:
+    known = tf.get_static_value(value)
+    if known is None:
+        count = tf.reduce_prod(tf.cast(value, tf.float64))
+        fits = tf.reduce_all(value >= 0) & (count <= float(MAX_ELEMENTS))
+        return _behind(fits, value, "no sizes of a tensor")
+    if (known < 0).any() or known.astype("float64").prod() > MAX_ELEMENTS:
+        raise ValueError("no sizes of a tensor")
+    return value
 
 
 def _at_most(value: Any, most: int) -> Any:
     known = tf.get_static_value(value)
-    if known is not None and known.size and known.max() > most:
+    if known is None:
+        fits = tf.reduce_all(value <= tf.constant(most, value.dtype))
+        return _behind(fits, value, f"more than {most}")
+    if known.size and known.max() > most:
         raise ValueError(f"more than {most}")
-    if known is not None:
-        return value
-    fits = tf.reduce_all(value <= tf.constant(most, value.dtype))
-    with tf.control_dependencies([tf.debugging.Assert(fits, [f"more than {most}"])]):
+    return value
+
+
+def _behind(fits: Any, value: Any, why: str) -> Any:
+    with tf.control_dependencies([tf.debugging.Assert(fits, [why])]):
         return tf.identity(value)

@@ -3,20 +3,21 @@
 `operators.txt` beside this module is the table; this module reads it, and imports no TensorFlow. A
 row is the operator as TensorFlow declares it, without what it could be and here may not:
 
-    NAME(INPUT: TYPE #4 <=N, ...) -> (OUTPUT: TYPE, ...) stateful; ATTRIBUTE; ...
+    NAME(INPUT: TYPE #4 [N] sizes <=N, ...) -> (OUTPUT: TYPE, ...) stateful; ATTRIBUTE; ...
 
 A TYPE is a data type (`int32`, `resource`), an attribute that has one (`T`), either of them as many
 times as an attribute says (`N*T`), or an attribute that lists several (`*Tin`). What stands behind
 it is checked when the graph runs, since the kernel does not: how many dimensions the tensor has
-(`#`), and that no value is larger (`guards.py`). An attribute is
+(`#`), that it is one list of so many values (`[N]`), that these can be the sizes of a tensor
+(`sizes`), and that no value is larger (`guards.py`). An attribute is
 
     NAME: KIND {...} >=N @ROLE = DEFAULT
 
-where the braces have what is permitted: data types, with the names of the section `[types]` for several, or strings. `>=`
-is the least integer, or the least length of a list; the role, if there is one, bounds the value
-(`bounds.py`). An attribute behind a minus is left out of stored graphs: TensorFlow's default is
-meant. A line that begins with a space goes on with the one before. Implements
-spec/tensorflow-operators.md.
+where the braces have what is permitted: data types, with the names of the section `[types]` for
+several, or strings. `>=` is the least integer, or the least length of a list; the role, if there
+is one, bounds the value (`bounds.py`). An attribute behind a minus is left out of stored graphs:
+TensorFlow's default is meant. A line that begins with a space goes on with the one before.
+Implements spec/tensorflow-operators.md.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ REQUIRED: Final = object()
 _FILE: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "operators.txt")
 _ARGUMENT: Final = re.compile(
     r"(?P<name>\w+): (?:(?P<number>\w*)(?P<star>\*))?(?P<type>\w+)"
-    r"(?: #(?P<rank>\d+))?(?: <=(?P<most>\d+))?"
+    r"(?: #(?P<rank>\d+))?(?: \[(?P<length>\d+)\])?(?P<sizes> sizes)?(?: <=(?P<most>\d+))?"
 )
 _HEAD: Final = re.compile(r"(\w+)\((.*)\) -> \((.*)\)( stateful)?")
 _ATTRIBUTE: Final = re.compile(
@@ -66,8 +67,9 @@ class Argument:
     """An input or output: one tensor, or several.
 
     `type` is a data type, or the attribute that has it, or lists them; `number` is the attribute
-    that says how many of one type there are. `rank` and `most` are what is checked when the graph
-    runs: how many dimensions there are, and the largest value.
+    that says how many of one type there are. `rank`, `length` and `most` are what is checked when
+    the graph runs: how many dimensions there are, or values in one, and the largest value; `sizes`
+    says that they must be the sizes of a tensor.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Argument:
     number: str
     several: bool
     rank: int | None
+    length: int | None
+    sizes: bool
     most: int | None
 
     def types(self, attributes: Mapping[str, Any]) -> tuple[str, ...]:
@@ -276,15 +280,19 @@ def _arguments(text: str) -> tuple[Argument, ...]:
         match = _ARGUMENT.fullmatch(piece)
         if match is None:
             raise ValueError(f"not an argument of the table: {piece}")
-        rank, most = match["rank"], match["most"]
+        rank, length, most = (
+            None if match[key] is None else int(match[key]) for key in ("rank", "length", "most")
+        )
         found.append(
             Argument(
                 name=match["name"],
                 type=match["type"],
                 number=match["number"] or "",
                 several=match["star"] is not None and not match["number"],
-                rank=None if rank is None else int(rank),
-                most=None if most is None else int(most),
+                rank=rank,
+                length=length,
+                sizes=match["sizes"] is not None,
+                most=most,
             )
         )
     return tuple(found)

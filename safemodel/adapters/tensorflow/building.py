@@ -56,7 +56,7 @@ _REFUSALS: Final = (
     AssertionError,
     AttributeError,
     LookupError,
-    NotImplementedError,
+    MemoryError,
     RuntimeError,
     TypeError,
     ValueError,

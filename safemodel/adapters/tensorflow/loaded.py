@@ -162,6 +162,7 @@ class LoadedModule(Part):
 
     def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
         children = super()._trackable_children(save_type, **kwargs)
-        if save_type == "savedmodel":
-            children |= {name: entry.function() for name, entry in self._entries.items()}
-        return children
+        if save_type != "savedmodel":
+            return children
+        functions = {name: entry.function() for name, entry in self._entries.items()}
+        return {**functions, **children}  # no method in the place of a variable

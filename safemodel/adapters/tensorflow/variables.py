@@ -30,6 +30,7 @@ Shape = tuple[int | None, ...]
 SOURCE: Final = "tensorflow.source"  # in the context of a decoding: where tensors are
 WHOLE: Final = "tensorflow.whole"  # in the context of a decoding: whether all are wanted
 
+_OBJECT: Final = 1024  # bytes that a variable takes besides its value, at least
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,1000}")
 
 
@@ -97,6 +98,7 @@ def parse(node: Node, decoder: Decoder) -> Stored:
     if ("ends" in node) != (dtype == STRING):
         raise ArchitectureError("strings, and nothing else, have ends")
     shape = _shape(node, dtype, decoder)
+    decoder.charge(_OBJECT)
     return Stored(
         dtype=dtype,
         shape=shape,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from safemodel.adapters.keras.checking import check_plain
 
+_BACKEND: Final = re.compile(r"keras\.src\.backend\.torch\.optimizers\.torch_[a-z]+")
 _SHARED: Final = "shared_object_id"
 # Of what is here only the arguments matter, not whether two layers have the same one.
 _VALUES: Final = frozenset(
@@ -42,6 +44,8 @@ def _numbered(value: Any, numbers: dict[Any, int]) -> Any:
             result[key] = _numbered(item, numbers)
         elif not single:
             result[key] = numbers.setdefault(item, len(numbers) + 1)
+    if _BACKEND.fullmatch(str(value.get("module"))):  # made where one asks for the public one
+        result |= {"module": "keras.optimizers", "registered_name": None}
     return result
 
 

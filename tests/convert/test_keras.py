@@ -29,7 +29,19 @@ FORMS = ("keras", "h5", "weights.h5")
 FEW = ("first_model", "own_layer", "dropouts")
 AS_KERAS = "is as Keras makes it of the file, and not as it was"
 # Of which models the files drop something so that not even Keras goes on as before
-DROPPED: Mapping[str, Mapping[str, str]] = {"keras": {}, "h5": {}, "weights.h5": {}}
+DROPPED: Mapping[str, Mapping[str, str]] = {
+    "keras": {
+        "adapters of LoRA": "lora",
+        "vocabularies that a layer learned": "adapted_string_lookup",
+    },
+    "h5": {
+        "vocabularies that a layer learned": "adapted_integer_lookup adapted_string_lookup "
+        "feature_space text_vectorization",
+        "shapes for which a model of your own was built": "own_model own_training_step "
+        "own_model_with_frozen_part",
+    },
+    "weights.h5": {},
+}
 CHILD = Path(__file__).with_name("keras_child.py")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("form", FORMS)
 def test_every_model_in_every_format(form: str, tmp_path: Path) -> None:
     found = run(tmp_path, form)
-    assert len(found) >= 120
+    assert len(found) >= (110 if form == "h5" else 120)  # Keras itself can't write the others
     differing = {key.partition(" ")[0] for key, said in found.items() if said not in ("", AS_KERAS)}
     assert differing == {name for names in DROPPED[form].values() for name in names.split()}
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from safemodel.adapters.keras.checking import check_plain
 
 _BACKEND: Final = re.compile(r"keras\.src\.backend\.torch\.optimizers\.torch_[a-z]+")
+_FACTORS: Final = frozenset({"x_factor", "y_factor"})
 _SHARED: Final = "shared_object_id"
 # Of what is here only the arguments matter, not whether two layers have the same one.
 _VALUES: Final = frozenset(
@@ -29,6 +30,11 @@ def modern(config: Any, release: str, notices: list[str]) -> Any:
         found = keras_2.modern(config, None, release)
         notices += found.notices
         config = found.config
+    return tidied(config)
+
+
+def tidied(config: Any) -> Any:
+    """The same with shared objects counted from 1, and what Keras writes wrongly put right."""
     return _numbered(config, {})
 
 
@@ -46,7 +52,17 @@ def _numbered(value: Any, numbers: dict[Any, int]) -> Any:
             result[key] = numbers.setdefault(item, len(numbers) + 1)
     if _BACKEND.fullmatch(str(value.get("module"))):  # made where one asks for the public one
         result |= {"module": "keras.optimizers", "registered_name": None}
+    if value.get("class_name") == "RandomShear" and type(result.get("config")) is dict:
+        result["config"] |= {
+            key: _factor(result["config"][key]) for key in _FACTORS & result["config"].keys()
+        }
     return result
+
+
+def _factor(value: Any) -> Any:
+    """A factor as the constructor takes it: 0.2 is written as (-0.2, 0.2), which it refuses."""
+    numbers = type(value) is list and len(value) == 2 and all(type(n) is float for n in value)
+    return value[1] if numbers and value[0] == -value[1] else value
 
 
 def class_of(config: Any) -> str:

@@ -88,8 +88,9 @@ def read_hdf5(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
     root: dict[str, Any] = {"class": "model", "backend": layout.backend}
     found = keras_h5.config_of(values, layout, allow)
     if found is not None:
-        checking.check(found.config, allow)
-        root |= {"class": keras_config.class_of(found.config), "model": found.config}
+        config = keras_config.tidied(found.config)
+        checking.check(config, allow)
+        root |= {"class": keras_config.class_of(config), "model": config}
     notices = [] if found is None else list(found.notices)
     root["laid_out"] = layout.section(values, root.get("model"), notices)
     return _saved(root, layout.release, notices)

@@ -31,6 +31,14 @@ def test_numbers_of_shared_objects_are_counted() -> None:
     assert "shared_object_id" not in layers[1]["config"]["dtype"]
 
 
+def test_a_factor_that_keras_could_not_read_again() -> None:
+    shear = hostile.obj(
+        "RandomShear", {"name": "s", "x_factor": [-0.5, 0.5], "y_factor": [0.0, 0.2]}
+    )
+    found = modern(hostile.model(shear))["config"]["layers"][1]["config"]
+    assert (found["x_factor"], found["y_factor"]) == (0.5, [0.0, 0.2])
+
+
 def test_an_optimizer_of_the_torch_backend() -> None:
     adam = hostile.obj(
         "Adam", {"learning_rate": 0.1}, "keras.src.backend.torch.optimizers.torch_adam"

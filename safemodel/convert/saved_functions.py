@@ -60,7 +60,8 @@ class Functions:
                 continue
             one = self._objects[number]
             parameters = _parameters(one)
-            for trace, function in enumerate(one.functions):
+            traces = sorted(one.functions, key=lambda name: self._unusual(name, one))
+            for trace, function in enumerate(traces):
                 key = name if not trace else f"{name.strip('_')}.trace_{trace + 1}"
                 self._add(self._entries, key, function, parameters)
         for name, number in sorted(self._signed()):
@@ -131,6 +132,22 @@ class Functions:
             into[name] = self._entry(function, parameters)
         except (ArchitectureError, UnsavableError) as error:
             self.refused[name] = error.message
+
+    def _unusual(self, name: str, one: ObjectFact) -> int:
+        """How many of the plain arguments of a trace are not what they are when nobody says."""
+        concrete = self._meta.concrete.get(name)
+        known = _defaults(one)
+        inputs = concrete.inputs if concrete is not None else None
+        if not isinstance(inputs, Items) or len(inputs.values) != 2:
+            return 0
+        args, kwargs = inputs.values
+        given = dict(kwargs.entries) if isinstance(kwargs, Fields) else {}
+        if isinstance(args, Items):
+            given.update(zip(_parameters(one), args.values, strict=False))
+        return sum(
+            name in known and value != known[name] and bool(value or known[name])
+            for name, value in given.items()
+        )
 
     # -- one of them
 
@@ -225,6 +242,23 @@ def _given(concrete: ConcreteFact) -> tuple[Sequence[Value], Mapping[str, Value]
         if isinstance(args, Items) and isinstance(kwargs, Fields):
             return args.values, kwargs.entries
     raise UnsavableError("a function that does not say what it takes")
+
+
+def _defaults(one: ObjectFact) -> dict[str, Value]:
+    """What arguments are when nobody says."""
+    spec = one.spec.fullargspec if one.spec is not None else None
+    said = dict(spec.fields) if isinstance(spec, Named) else {}
+    found: dict[str, Value] = {}
+    args, defaults = said.get("args"), said.get("defaults")
+    if isinstance(args, Items) and isinstance(defaults, Items):
+        names = args.values[len(args.values) - len(defaults.values) :]
+        found.update(
+            (name, value)
+            for name, value in zip(names, defaults.values, strict=False)
+            if isinstance(name, str)
+        )
+    keywords = said.get("kwonlydefaults")
+    return {**found, **(keywords.entries if isinstance(keywords, Fields) else {})}
 
 
 def _parameters(one: ObjectFact) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def private_folder(
     Args:
         source: path of an archive or of a folder, or the bytes of an archive.
         to: `"huggingface"` gives a model of Transformers as `from_pretrained` of any program takes
-            it, instead.
+            it, `"savedmodel"` one of TensorFlow or Keras, instead.
         trust, name, version, digest: who may have signed it and which model it must be, as for
             `load`.
 
@@ -55,7 +55,9 @@ def private_folder(
 
     known = targets.TARGETS.get(to) if to is not None else None
     if to is not None and (known is None or known.ending):
-        raise UsageError(f"there is no folder {to!r:.60}", hint='to="huggingface"')
+        raise UsageError(
+            f"there is no folder {to!r:.60}", hint='to="huggingface" or to="savedmodel"'
+        )
     with tempfile.TemporaryDirectory(prefix="safemodel-", ignore_cleanup_errors=True) as folder:
         if to is not None:
             place = os.path.join(folder, "model")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -291,6 +292,21 @@ def test_what_keras_exports_serves_the_same(tmp_path: Path) -> None:
     theirs = tf.saved_model.load(str(tmp_path / "model"))
     assert same(found.serve(x), theirs.serve(x))
     assert set(found.signatures) == {"serve", "serving_default"}
+
+
+def test_models_of_keras_2_with_their_optimizer(tmp_path: Path) -> None:
+    with zipfile.ZipFile(Path(__file__).with_name("keras2_saved_model.zip")) as archive:
+        archive.extractall(tmp_path / "model")
+    found = load(convert(tmp_path / "model", tmp_path))
+    x = tf.constant(np.arange(6).reshape(2, 3), F32)
+    known = [
+        [-0.7963438034057617, -0.9671924114227295],
+        [-0.9934831857681274, -0.9969799518585205],
+    ]
+    for results in (found.signatures["serving_default"](x=x)["dense"], found(x, False, None)):
+        assert np.allclose(results, known, rtol=0, atol=1e-6)
+    slots = found["optimizer"]["slots"]
+    assert {name: len(list(slots[name])) for name in slots} == {"m": 2, "v": 2}
 
 
 # What is left out, and said

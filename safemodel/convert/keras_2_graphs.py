@@ -28,6 +28,9 @@ _OPERATIONS: Final = (
     "keras.src.ops.nn",
     "keras.src.ops.core",
     "keras.src.ops.math",
+    "keras.src.ops.linalg",
+    "keras.src.ops.image",
+    "keras.src.ops.einops",
 )
 
 

@@ -36,7 +36,7 @@ DROPPED: Mapping[str, Mapping[str, str]] = {
     },
     "h5": {
         "vocabularies that a layer learned": "adapted_integer_lookup adapted_string_lookup "
-        "feature_space text_vectorization",
+        "feature_space text_vectorization text_vectorization_tf_idf",
         "shapes for which a model of your own was built": "own_model own_training_step "
         "own_model_with_frozen_part",
     },
@@ -152,6 +152,15 @@ def test_the_archive_says_where_it_comes_from(folder: Path, tmp_path: Path) -> N
         assert len(str(dict(manifest.libraries).get("keras", "")).split(".")) == (size or 1)
         (source,) = manifest.metadata.lineage.sources
         assert source.name == f"first_model.{form}"
+
+
+def test_weights_of_a_model_that_has_none(tmp_path: Path) -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((4, 1)), keras.layers.MaxPooling1D()])
+    model.save_weights(tmp_path / "m.weights.h5")
+    sm.convert(tmp_path / "m.weights.h5", tmp_path / "m.safemodel", signer=None)
+    assert sm.load_weights(tmp_path / "m.safemodel", into=model, trust=sm.UNSIGNED).complete
 
 
 def test_weights_alone_are_no_model(folder: Path, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def put(
     placed = placing.place(into, source)
     names = {id(v): path for owner in found for path, v in owner.variables}
     own = {key: path for key, path in names.items() if wanted is None or wanted(path)}
-    if not own:
+    if wanted is not None and not own:
         raise StateMismatchError("only= names no variable of into=")
     held = {id(variable) for variable in into.weights}  # what a file can hold
     report = LoadReport(

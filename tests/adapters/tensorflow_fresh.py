@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -34,8 +35,11 @@ def made(name: str, *, seed: int = 7) -> Any:
     return cases.CASES[name]()
 
 
-def traced(case: Any) -> dict[str, Any]:
-    """The entries of a live module, each traced once, as saving it does."""
+def traced(case: Any, held: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The entries of a live module, each traced once, as saving it does.
+
+    `held` gets the tf.functions of methods that are none themselves.
+    """
     found = {}
     for name in dict.fromkeys(entry for entry, _, _ in case.calls):
         method = case.thing.__call__ if name == "__call__" else getattr(case.thing, name)
@@ -45,8 +49,10 @@ def traced(case: Any) -> dict[str, Any]:
             continue
         pair = len(given) == 2 and isinstance(given[0], tuple) and isinstance(given[1], dict)
         args, kwargs = given if pair else (given, {})
-        function = tf.function(method, autograph=False)
+        function = tf.function(method)
         found[name] = function.get_concrete_function(*args, **kwargs)
+        if held is not None:
+            held[name] = function
     return found
 
 
@@ -91,10 +97,20 @@ def run(function: Any, args: Any, kwargs: Any) -> Any:
     return function(*arrays(args), **arrays(kwargs))
 
 
+def ordered(form: Any) -> Any:
+    """Dictionaries in the order of their keys, which is all that a SavedModel keeps."""
+    if isinstance(form, dict):
+        return {key: ordered(form[key]) for key in sorted(form)}
+    return type(form)(map(ordered, form)) if isinstance(form, list | tuple) else form
+
+
 def shown(value: Any) -> list[str]:
     """What a call gives: the form of it, and each leaf."""
     form = tf.nest.map_structure(lambda one: 0, value)
-    return [repr(form), *("None" if one is None else text(one) for one in tf.nest.flatten(value))]
+    return [
+        repr(ordered(form)),
+        *("None" if one is None else text(one) for one in tf.nest.flatten(value)),
+    ]
 
 
 def loss(value: Any) -> Any:
@@ -162,12 +178,25 @@ def load(folder: Path, name: str) -> str:
 def different(folder: Path, name: str, found: Shown) -> list[str]:
     problems = []
     expected = json.loads((folder / f"{name}.json").read_text())
+    if made(name).own_gradient:
+        for shown in (expected, found):
+            for key in ("gradients", "trained", "in the end"):
+                shown[key] = [rounded(line) for line in shown[key]]
     for key in expected:
         if key not in found or found[key] != expected[key]:
             both = zip(expected[key], found.get(key, ()), strict=False)
             first = next(((a[:150], b[:150]) for a, b in both if a != b), "in number")
             problems.append(f"differs in {key}: {first}")
     return problems
+
+
+def rounded(line: str) -> str:
+    """A line of `text` with its numbers of 32 bits rounded."""
+
+    def one(match: re.Match[str]) -> str:
+        return str(np.frombuffer(bytes.fromhex(match[1]), "<f4").round(5).tolist())
+
+    return re.sub(r"\b((?:[0-9a-f]{8})+)\b", one, line)
 
 
 def called(name: str, case: Any) -> str:
@@ -177,10 +206,10 @@ def called(name: str, case: Any) -> str:
 
 def export(folder: Path, name: str) -> str:
     case = made(name)
-    functions = traced(case)
-    if case.inputs is not None:
-        for entry, function in functions.items():
-            setattr(case.thing, called(entry, case), function)
+    held: dict[str, Any] = {}
+    traced(case, held)
+    for entry, function in held.items():
+        setattr(case.thing, called(entry, case), function)
     tf.saved_model.save(case.thing, folder / name)
     case = made(name)
     found = trace(case, case.thing, traced(case))

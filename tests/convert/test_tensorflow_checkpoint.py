@@ -40,6 +40,7 @@ ROOT = Path(__file__).parents[2]
 DTYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
+    *("float8_e5m2", "float8_e4m3fn"),
 )
 
 
@@ -77,6 +78,8 @@ def bits(value: Any) -> tuple[Any, ...]:
     value = value.read_value() if isinstance(value, tf.Variable) else value
     if value.dtype == tf.string:
         return value.dtype, value.shape, value.numpy().tolist()
+    if value.dtype.size == 1:
+        return value.dtype, value.shape, value.numpy().tobytes()
     return value.dtype, value.shape, tf.io.serialize_tensor(value).numpy()
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _LARGE: Final = 1 << 16  # bytes from which a copy is worth avoiding
 _ALIGNMENT: Final = 64  # of what TensorFlow's kernels expect
-_BITS: Final = {2: tf.uint16, 1: tf.uint8}
 
 
 def encode_variable(variable: Any, path: str, encoder: Encoder) -> Node:
@@ -80,8 +79,11 @@ def _encode_strings(
 
 def pieces(value: Any) -> Iterator[Any]:
     """The bytes of a tensor in C order, little-endian."""
+    if value.dtype.size == 1 and value.dtype.name in CARRIERS:  # which TensorFlow can't bitcast
+        yield np.ascontiguousarray(value.numpy()).reshape(-1).view(np.uint8).data
+        return
     if value.dtype.name in CARRIERS:
-        value = tf.bitcast(value, _BITS[value.dtype.size])
+        value = tf.bitcast(value, tf.uint16)
     try:
         array = np.asarray(memoryview(value))
     except (BufferError, TypeError, ValueError):  # on another device
@@ -104,8 +106,10 @@ def made_of(array: Any, dtype: str) -> Any:
     if dtype == STRING:
         return tf.constant(array, tf.string, shape=array.shape)
     kind = tf.as_dtype(dtype)
+    if dtype in CARRIERS and kind.size == 1:
+        return tf.constant(array.view(kind.as_numpy_dtype))
     if dtype in CARRIERS:
-        return tf.bitcast(_plain(array, _BITS[kind.size]), kind)
+        return tf.bitcast(_plain(array, tf.uint16), kind)
     return _plain(array, kind)
 
 

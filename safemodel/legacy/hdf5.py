@@ -112,7 +112,10 @@ def _superblock(source: Source, base: int) -> tuple[int, int, list[int]]:
     if source.offsets not in (2, 4, 8) or source.lengths not in (2, 4, 8):
         raise UnreadableError("HDF5 addresses of a rare size", offset=sizes)
     step = source.offsets
-    end = source.number(here + 2 * step, step)  # unlike addresses, from the first byte of the file
+    # Unlike addresses from the first byte of the file, where the superblock is where it says
+    end = source.number(here + 2 * step, step) + base - source.number(here, step)
+    if end <= base:
+        raise DamagedError("an HDF5 superblock that ends before it begins", offset=here)
     if version < 2:
         roots = [source.address(here + 5 * step)]
     else:

@@ -93,6 +93,14 @@ def test_keras_transfer(tmp_path) -> None:
     assert "loaded again: 2 trained variables, frozen: True" in out
 
 
+def test_tensorflow_module(tmp_path) -> None:
+    pytest.importorskip("tensorflow")
+    out = run("tensorflow_module.py", tmp_path)
+    assert "loaded LoadedModule, the same outputs: True" in out
+    assert "saved again" in out
+    assert "loaded into a module" in out
+
+
 def test_ship_without_code(tmp_path) -> None:
     pytest.importorskip("torch")
     out = run("ship_without_code.py", tmp_path)

@@ -537,6 +537,34 @@ def test_variables_of_optimizers_are_made_of_what_is_stored(
     assert again.optimizer.iterations == 1
 
 
+def test_a_sequential_is_built_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = [L.Dense(2, name=f"i{i}") for i in range(3)]
+    layers = [L.Dense(2, name=f"d{i}") for i in range(12)]
+    model = keras.Sequential([keras.Input((2,)), *layers, keras.Sequential(inner, name="inner")])
+    digest = sm.save(model, path, signer=None)
+    calls: list[str] = []
+    call = L.Dense.compute_output_spec
+    monkeypatch.setattr(
+        L.Dense,
+        "compute_output_spec",
+        lambda self, *a, **k: calls.append(self.name) or call(self, *a, **k),
+    )
+    again = sm.load(path, trust=sm.UNSIGNED)
+    assert sorted(calls) == sorted([f"d{i}" for i in range(12)] + [f"i{i}" for i in range(3)])
+    assert equal(model, again)
+    assert again.built
+    assert len(again.layers) == 13
+    assert sm.save(again, path, signer=None) == digest
+    assert keras.Sequential.add.__qualname__ == "Sequential.add"  # nothing of it stays
+    assert keras.Sequential.from_config.__qualname__ == "Sequential.from_config"
+
+
+def test_a_sequential_without_layers_or_shape(path: Path) -> None:
+    for model in (keras.Sequential(), keras.Sequential([keras.Input((2,))])):
+        sm.save(model, path)
+        assert len(sm.load(path)._layers) == len(model._layers)
+
+
 def crossentropies(loss: Any) -> tuple[Any, Any, Any]:
     x = keras.Input((3,))
     ends = {name: L.Dense(n, "sigmoid", name=name)(x) for name, n in (("a", 1), ("b", 3), ("c", 3))}

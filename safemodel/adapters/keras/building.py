@@ -37,6 +37,7 @@ class _Deferring(StatelessScope):  # type: ignore[misc]  # of no type to mypy
 
     def __init__(self) -> None:
         super().__init__(initialize_variables=False)
+        self.adding = False  # whether layers are put into a Sequential one by one
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def deferring(*, own: bool) -> Iterator[None]:
     before = global_state.get_global_attribute(_UNINITIALIZED)
     global_state.set_global_attribute(_UNINITIALIZED, [])
     try:
-        with _lock, _scaled(), _recurrent_states(), _Deferring():
+        with _lock, _scaled(), _recurrent_states(), _built_once(), _Deferring():
             yield
     finally:
         global_state.set_global_attribute(_UNINITIALIZED, before)
@@ -97,6 +98,42 @@ def _keeping(original: Any) -> Any:
             self.lora_alpha = scale
 
     return enable_lora
+
+
+@contextmanager
+def _built_once() -> Iterator[None]:
+    """Let a Sequential be built when it has all of its layers, as its constructor does it.
+
+    Keras builds it anew with each layer of its configuration, which takes quadratic time.
+    """
+    kind = keras.Sequential
+    original, add = vars(kind)["from_config"], kind.add
+
+    def add_layer(self: Any, layer: Any, rebuild: bool = True) -> None:
+        scope = get_stateless_scope()
+        add(self, layer, rebuild and not (isinstance(scope, _Deferring) and scope.adding))
+
+    def from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        scope = get_stateless_scope()
+        if not isinstance(scope, _Deferring):  # another thread's
+            return original.__func__(cls, config, custom_objects)
+        shape = config.get("build_input_shape")
+        before, scope.adding = scope.adding, True
+        try:
+            model = original.__func__(cls, {**config, "build_input_shape": None}, custom_objects)
+        finally:
+            scope.adding = before
+        if model._layers:
+            model._maybe_rebuild()
+        if not model._functional and shape and isinstance(shape, (list, tuple)):
+            model.build(shape)
+        return model
+
+    kind.add, kind.from_config = add_layer, classmethod(from_config)
+    try:
+        yield
+    finally:
+        kind.add, kind.from_config = add, original
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safemodel.adapters.keras import checking
-from safemodel.convert import keras_2, keras_2_training
+from safemodel.adapters.keras.table import table
+from safemodel.convert import keras_2, keras_2_operations, keras_2_training
 from safemodel.convert.keras_2_training import Made
 from safemodel.errors import ArchitectureError, NotAllowedError
 from safemodel.legacy.hdf5 import parse_hdf5
@@ -412,3 +413,35 @@ def test_a_class_of_another_module_stays_what_it_is() -> None:
     for module in ("os", "kerasx.layers", "subprocess", 3, ["keras"]):
         with pytest.raises(ArchitectureError):
             checking.check(modern(sequential({**dense(), "module": module})))
+
+
+def test_what_means_something_else_now_is_said() -> None:
+    crop = {"class_name": "RandomCrop", "config": {"height": 2, "width": 2}}
+    found = keras_2.modern(sequential(crop), None, "2.12.0")
+    checking.check(found.config)
+    assert found.notices[0].startswith("RandomCrop crops only in training")
+
+
+def test_a_recurrent_layer_of_keras_1_is_refused() -> None:
+    config = {"output_dim": 3, "init": "glorot_uniform", "inner_init": "orthogonal"}
+    with pytest.raises(ArchitectureError, match="is no argument"):
+        first_layer({"class_name": "LSTM", "config": config}, version="1.2.2")
+
+
+def test_merges_of_keras_1_become_layers() -> None:
+    merge = {"class_name": "Merge", "config": {"mode": "concat", "concat_axis": 1, "name": "m"}}
+    found = first_layer(merge, version="1.2.2")
+    assert (found["class_name"], found["config"]) == ("Concatenate", {"name": "m", "axis": 1})
+    with pytest.raises(ArchitectureError, match="Merge"):
+        first_layer({"class_name": "Merge", "config": {"mode": "lambda"}}, version="1.2.2")
+
+
+def test_every_function_has_an_operation_of_the_table() -> None:
+    lines = keras_2_operations._lines()
+    assert len({line.name for line in lines.values()}) >= 75
+    for line in lines.values():
+        known = table().classes[line.module, line.name].arguments
+        made = {new for _, new in line.settings} | set(
+            keras_2_operations._DEFAULTS.get(line.name, {})
+        )
+        assert made <= known.keys(), line

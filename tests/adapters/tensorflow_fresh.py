@@ -172,13 +172,15 @@ def load(folder: Path, name: str) -> str:
         other = made(name, seed=8).thing
         sm.load(path, trust=sm.UNSIGNED, into=other)
         found = trace(case, other, {})
-    return "; ".join([*problems, *different(folder, name, found)])
+    exact = not case.own_gradient
+    return "; ".join([*problems, *different(folder, name, found, exact=exact)])
 
 
-def different(folder: Path, name: str, found: Shown) -> list[str]:
+def different(folder: Path, name: str, found: Shown, *, exact: bool) -> list[str]:
+    """What is not the same; gradients may differ in the last bits if it is not `exact`."""
     problems = []
     expected = json.loads((folder / f"{name}.json").read_text())
-    if made(name).own_gradient:
+    if "gradients" in expected and not exact:
         for shown in (expected, found):
             for key in ("gradients", "trained", "in the end"):
                 shown[key] = [rounded(line) for line in shown[key]]
@@ -221,7 +223,9 @@ def import_(folder: Path, name: str) -> str:
     case, loaded = made(name), sm.load(folder / f"{name}.safemodel", trust=sm.UNSIGNED)
     tf.random.set_seed(999)
     functions = {entry: loaded.entry(called(entry, case)) for entry, _, _ in case.calls}
-    return "; ".join(different(folder, name, trace(case, loaded, functions)))
+    # Parts of gradients may be added up in another order
+    found = trace(case, loaded, functions)
+    return "; ".join(different(folder, name, found, exact=False))
 
 
 MODES = {"save": save, "load": load, "export": export, "import": import_}

@@ -73,7 +73,8 @@ def test_all_are_the_same_in_a_fresh_interpreter(tmp_path: Path) -> None:
     assert walk(("save", "load"), names, tmp_path) == {}
 
 
-# SavedModels that TensorFlow wrote, converted in this process
+# SavedModels that TensorFlow wrote, converted here: outputs bit for bit, gradients but for
+# the order in which they are added up
 
 
 @pytest.mark.slow

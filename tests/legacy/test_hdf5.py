@@ -134,6 +134,22 @@ def test_no_signature(data: bytes) -> None:
         facts(data)
 
 
+def test_a_superblock_that_lies_about_its_place() -> None:
+    data = sample(VERSIONS[0], ordered=False)
+    version = data[8]
+    here = 24 if version == 0 else 28 if version == 1 else 12
+    for base, refused in ((512, False), (len(data) + 1, True), (2**60, True)):
+        moved = data[:here] + base.to_bytes(8, "little") + data[here + 8 :]
+        with (
+            pytest.raises(DamagedError, match="ends before")
+            if refused
+            else contextlib.nullcontext()
+        ):
+            assert facts(moved).end == len(data) - base  # as HDF5 itself corrects it
+    before = b"\0" * 512 + data
+    assert facts(before).end == len(before)
+
+
 def test_unknown_versions_are_unread() -> None:
     data = bytearray(SMALL[0])
     data[8] = 9

@@ -107,7 +107,7 @@ def test_a_cut_index_is_found(size: int) -> None:
 
 
 PAIR = (b"k", b"v")
-HOSTILE = {
+TABLES = {
     "keys out of order": table([block_body([(b"", b""), (b"b", b""), (b"a", b"")])], [b"z"]),
     "equal keys": table([block_body([(b"", b""), (b"a", b""), (b"a", b"")])], [b"z"]),
     "equal keys in two blocks": table([block_body([PAIR]), block_body([PAIR])], [b"k", b"z"]),
@@ -115,9 +115,7 @@ HOSTILE = {
     "key before the last separator": table(
         [block_body([(b"a", b"")]), block_body([(b"b", b"")])], [b"c", b"z"]
     ),
-    "one block twice": closed(
-        sealed(block_body([PAIR])), [(b"k", handle(0, 12)), (b"z", handle(0, 12))]
-    ),
+    "one block twice": closed(sealed(block_body([])), [(b"k", handle(0, 8)), (b"z", handle(0, 8))]),
     "no restart points": closed(sealed(b"\0\0\0\0"), [(b"z", handle(0, 4))]),
     "too many restart points": closed(sealed(b"\xff\xff\xff\xff"), [(b"z", handle(0, 4))]),
     "restart point in an entry": table([block_body([PAIR, (b"l", b"")], [0, 2])], [b"z"]),
@@ -129,16 +127,18 @@ HOSTILE = {
         [(b"z", handle(0, 20))],
     ),
     "shares more than there is": closed(
-        sealed(b"\5\1\0k" + bytes(4) + b"\1\0\0\0"), [(b"z", handle(0, 12))]
+        sealed(b"\0\1\0k" + b"\5\1\0l" + bytes(4) + b"\1\0\0\0"), [(b"z", handle(0, 16))]
     ),
     "block behind the end": closed(b"", [(b"z", handle(1 << 40, 12))]),
     "block of no bytes": closed(b"", [(b"z", handle(0, 0))]),
-    "more than a place": closed(sealed(block_body([PAIR])), [(b"z", handle(0, 12) + b"\0")]),
-    "index block as data": closed(sealed(block_body([PAIR])), [(b"z", handle(29, 13))]),
+    "more than a place": closed(sealed(block_body([PAIR])), [(b"z", handle(0, 13) + b"\0")]),
+    "index block as data": closed(sealed(block_body([PAIR])), [(b"z", handle(31, 14))]),
     "type of a block": closed(
         sealed(block_body([PAIR]), 7), [(b"z", handle(0, len(block_body([PAIR]))))]
     ),
     "meta block behind the end": closed(b"", [], handle(1 << 50, 8)),
+}
+HOSTILE = {
     "no header": table([block_body([(b"a", entry())])], [b"z"]),
     "no entries": closed(b"", []),
     "no data files": index([], header(0)),
@@ -160,6 +160,19 @@ HOSTILE = {
     "part that is not there": index([(b"a", entry(sizes=[2], extra=field(7, field(1, b""))))]),
     "part without a tensor": index([(part_key("a", Slice((0,), (-1,))), entry())]),
 }
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_that_programs_read_in_several_ways_are_found(name: str) -> None:
+    with pytest.raises(DamagedError):
+        list(parse_table(memoryview(TABLES[name])))
+
+
+def test_a_footer_with_more_is_found() -> None:
+    data = bytearray(REAL)
+    data[-9] = 1
+    with pytest.raises(DamagedError, match="footer"):
+        parsed(bytes(data))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -298,7 +298,8 @@ def test_own_gradients_are_said_to_be_lost(tmp_path: Path, caplog: Any) -> None:
 
 # Hostile archives
 
-F = {"f": ("F32", (2,), b"\0" * 8)}
+F: dict[str, Any] = {"f": ("F32", (2,), b"\0" * 8)}
+G: dict[str, Any] = {"g": ("F32", (2,), b"\0" * 8)}
 STATE = {"kind": "module", "class": "M", "parts": [["v", {"ref": 3}]]}
 VARIABLE = {"kind": "variable", "dtype": "float32", "data": "f"}
 TWO = {"dtype": "float32", "shape": [2]}
@@ -311,14 +312,14 @@ ENTRY = {
 }  # fmt: skip
 
 
-def hostile(tmp_path: Path, change: Any = None, constants: Any = ()) -> Path:
+def hostile(tmp_path: Path, change: Any = None, more: Any = ()) -> Path:
     architecture: Any = {
         "graph": {
             "root": {"ref": 0},
             "nodes": [
                 {"kind": "dict", "items": [["state", {"ref": 1}], ["constants", {"ref": 2}]]},
                 copy.deepcopy(STATE),
-                {"kind": "dict", "items": list(constants)},
+                {"kind": "dict", "items": []},
                 copy.deepcopy(VARIABLE),
             ],
         },
@@ -332,7 +333,7 @@ def hostile(tmp_path: Path, change: Any = None, constants: Any = ()) -> Path:
         architecture=architecture,
         tensors=tuple(
             TensorData(TensorSpec(name, dtype, shape), lambda data=data: (data,))
-            for name, (dtype, shape, data) in F.items()
+            for name, (dtype, shape, data) in {**F, **dict(more)}.items()
         ),
     )
     write(tmp_path / "h.safemodel", contents, signers=())
@@ -383,3 +384,13 @@ def test_hostile(tmp_path: Path, name: str) -> None:
     path = hostile(tmp_path, change)
     with pytest.raises(ArchitectureError):
         load(path)
+
+
+def test_a_constant_that_no_function_has(tmp_path: Path) -> None:
+    def change(architecture: Any) -> None:
+        nodes = architecture["graph"]["nodes"]
+        nodes.append({"kind": "tensor", "dtype": "float32", "data": "g"})
+        nodes[2]["items"] = [["c", {"ref": 4}]]
+
+    with pytest.raises(ArchitectureError, match="no function has"):
+        load(hostile(tmp_path, change, G))

@@ -537,6 +537,16 @@ def test_variables_of_optimizers_are_made_of_what_is_stored(
     assert again.optimizer.iterations == 1
 
 
+def test_files_of_models_in_a_model_lose_what_they_were_compiled_with(tmp_path: Path) -> None:
+    outer = compiled_inside()
+    outer.save(tmp_path / "m.keras")
+    sm.convert(tmp_path / "m.keras", tmp_path / "m.safemodel")
+    again = sm.load(tmp_path / "m.safemodel")
+    assert equal(outer, again)
+    assert again.compiled
+    assert not again.layers[0].compiled
+
+
 def test_a_sequential_is_built_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = [L.Dense(2, name=f"i{i}") for i in range(3)]
     layers = [L.Dense(2, name=f"d{i}") for i in range(12)]

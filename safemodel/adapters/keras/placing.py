@@ -60,8 +60,18 @@ class Placed:
         return [
             path
             for path, group in source.groups.items()
-            if group and path not in self.used and not is_optimizer(path)
+            if group
+            and path not in self.used
+            and not is_optimizer(path)
+            and not self._is_of_inner_optimizer(path)
         ]
+
+    def _is_of_inner_optimizer(self, path: str) -> bool:
+        """Whether it is of the optimizer of a model in the model, which is not compiled again."""
+        owner, found, _ = f"{path}/".partition("/optimizer/")
+        if not found or owner.rpartition("/")[2] == "layers":  # a layer of that name
+            return False
+        return any(used == owner or used.startswith(f"{owner}/") for used in self.used)
 
 
 def place(model: Any, source: LaidOut) -> Placed:

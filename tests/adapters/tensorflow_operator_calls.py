@@ -592,15 +592,12 @@ def pooling() -> Calls:
     window = {"ksize": [1, 2, 2, 1], **HALF}
     cube = {"ksize": [1, 2, 2, 2, 1], "strides": [1, 2, 2, 2, 1], "padding": "SAME"}
     pooled = ramp(2, 3, 3, 3)
-    dynamic = {"ksize": i32(1, 2, 2, 1), "strides": i32(1, 2, 2, 1), "padding": "SAME"}
     halved = {"value": IMAGE, "pooling_ratio": [1.0, 1.5, 1.5, 1.0], "deterministic": True}
     return {
         "AvgPool": [{"value": IMAGE, **window}],
         "AvgPool3D": [{"input": VIDEO, **cube}],
         "MaxPool": [{"input": IMAGE, **window}],
         "MaxPoolGrad": [{"orig_input": IMAGE, "orig_output": pooled, "grad": pooled, **window}],
-        "MaxPoolV2": [{"input": IMAGE, **dynamic}],
-        "MaxPoolGradV2": [{"orig_input": IMAGE, "orig_output": pooled, "grad": pooled, **dynamic}],
         "MaxPoolWithArgmax": [{"input": IMAGE, **window}],
         "MaxPool3D": [{"input": VIDEO, **cube}],
         "MaxPool3DGrad": [

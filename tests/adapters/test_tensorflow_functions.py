@@ -98,6 +98,27 @@ def test_it_trains_on(tmp_path: Path) -> None:
     assert outer(tf.constant(X)).numpy().tobytes() == found[0]
 
 
+def test_gradients_of_branches_in_loops(tmp_path: Path) -> None:
+    class Loop(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = tf.Variable(1.5)
+
+        @tf.function(input_signature=[Spec([], tf.int32), Spec([])])  # type: ignore[untyped-decorator]
+        def __call__(self, n: Any, x: Any) -> Any:
+            while n > 0:
+                if n % 2 == 0:
+                    x = x * self.w
+                n = n - 1
+            return x
+
+    made = load(save(Loop(), tmp_path))
+    with tf.GradientTape() as tape:
+        loss = made(4, 2.0)
+    assert loss.numpy() == 4.5
+    assert tape.gradient(loss, made["w"]).numpy() == 6
+
+
 def test_saved_again_it_is_the_same_bundle(tmp_path: Path) -> None:
     first = sm.save(Net(), tmp_path / "a", signer=None, example_inputs=EXAMPLE)
     made = load(tmp_path / "a")

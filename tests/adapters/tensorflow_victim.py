@@ -1,6 +1,7 @@
 """A confined child that meets hostile functions of TensorFlow: nothing may come of any of them.
 
     python tensorflow_victim.py FOLDER saved                   save what reaches files, and so on
+    python tensorflow_victim.py FOLDER exported                the same as SavedModels
     python tensorflow_victim.py FOLDER edits                   load what hostile signers made
     python tensorflow_victim.py FOLDER swept | swept all       and other changes of `Rich`
     python tensorflow_victim.py FOLDER calls | huge
@@ -170,6 +171,13 @@ def main(folder: Path, what: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     log = (folder / "log").open("w")
     sys.addaudithook(_hook)
+    if what == ["exported"]:
+        forbidden.prepare(folder / "files")
+        for name in forbidden.FORBIDDEN:
+            module = forbidden.module(name, folder / "files")
+            tf.saved_model.save(module, folder / "models" / name)
+            print(json.dumps([name, "harmless", []]))
+        return
     if what == ["saved"]:
         files = folder / "files"
         forbidden.prepare(files)

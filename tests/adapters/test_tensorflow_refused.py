@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import safemodel as sm
 from safemodel.adapters.tensorflow.table import table
+from safemodel.errors import SafemodelError
 
 from .test_tensorflow_hostile import attack
 
@@ -104,6 +106,25 @@ def test_functions_that_reach_something_can_not_be_saved(tmp_path: Path) -> None
     for name, (became, _) in found.items():
         assert became.startswith("refused UnsavableError"), (name, became)
         assert operators[name] in became, (name, became)
+
+
+@needs_tensorflow
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_saved_model_that_reaches_something_becomes_a_program(tmp_path: Path) -> None:
+    found = attack(tmp_path, "exported")
+    refused = []
+    for name in found:
+        target = tmp_path / "out.safemodel"
+        try:
+            sm.convert(tmp_path / "models" / name, target, signer=None, overwrite=True)
+        except SafemodelError:
+            refused.append(name)
+            continue
+        with sm.open(target, trust=sm.UNSIGNED) as bundle:
+            assert bundle.manifest.architecture.keys() == {"graph"}, name
+    assert len(refused) > len(found) / 2
+    assert sorted(path.name for path in (tmp_path / "files").iterdir()) == ["secret", "table"]
 
 
 def _forbidden() -> dict[str, str]:

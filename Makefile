@@ -97,7 +97,7 @@ $(VENV)/stamp: $(REQUIREMENTS) | check-python
 	@echo "making $(VENV) (a minute or two, once)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(AGAIN) $(BIN)/python $(CONSTRAINED) --upgrade 'pip>=25.1'
-	@$(AGAIN) $(BIN)/python $(CONSTRAINED) --editable '.[fickling,numpy,sklearn]' --group dev \
+	@$(AGAIN) $(BIN)/python $(CONSTRAINED) --editable '.[convert,fickling,numpy,sklearn]' --group dev \
 	    --group test-models
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && \
 	    { $(AGAIN) $(BIN)/python $(CONSTRAINED) --group test-torch || \

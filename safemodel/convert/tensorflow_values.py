@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from safemodel.adapters.tensorflow.dtypes import STORED
-from safemodel.convert.crc32c import crc32c
 from safemodel.convert.tensorflow_prefix import INDEX
 from safemodel.errors import DamagedError, MissingFileError, UnconvertibleError, locating
 from safemodel.legacy import tensor_bundle
-from safemodel.legacy.crc32c import masked
+from safemodel.legacy.crc32c import crc32c, masked
 from safemodel.legacy.tensor_bundle import Entry, Slice, extents, part_key, shard_name
 from safemodel.legacy.tensorflow_types import ITEM_SIZES, STRING
 

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from safemodel.errors import StateMismatchError
 
 if TYPE_CHECKING:
     from safemodel.bundle.contents import Payload, TensorData
     from safemodel.bundle.verified import VerifiedBundle
     from safemodel.format.canonical_json import JsonValue
+
+PARTLY: Final = "pass strict=False to load what fits and get a report of the rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,15 @@ class LoadReport:
     def complete(self) -> bool:
         """Whether every entry found its place."""
         return not (self.missing or self.unexpected or self.mismatched)
+
+    def check(self, *, strict: bool) -> None:
+        """Refuse what does not fit wholly, if it must.
+
+        Raises:
+            StateMismatchError: it is `strict`, and not every entry found its place.
+        """
+        if strict and not self.complete:
+            raise StateMismatchError(str(self), hint=PARTLY)
 
     def __str__(self) -> str:
         if self.complete:

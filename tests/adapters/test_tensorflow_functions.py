@@ -79,6 +79,12 @@ def test_a_module_is_called_as_it_was(tmp_path: Path) -> None:
     assert "x" in repr(made.entry("__call__"))
 
 
+def test_it_says_what_it_is(tmp_path: Path) -> None:
+    net = load(save(Net(), tmp_path, example_inputs={"add": (Spec([]),)}))
+    assert repr(net) == f"<loaded module of {__name__}.Net: add>"
+    assert repr(load(save(Net(), tmp_path, example_inputs={}))).endswith("Net: variables only>")
+
+
 def test_it_trains_on(tmp_path: Path) -> None:
     net = Net()
     made = load(save(net, tmp_path, example_inputs=(Spec([None, 3]),)))

@@ -169,8 +169,10 @@ def test_into_part_of_a_module(tmp_path: Path) -> None:
     assert report.complete
     assert other.w.numpy().tolist() == Net(2).w.numpy().tolist()
     assert other.layers[0]["b"].numpy().tolist() == Net(1).w.numpy()[0].tolist()
-    with pytest.raises(StateMismatchError, match="only="):
+    with pytest.raises(StateMismatchError, match="only=") as caught:
         load(path, into=other, only=["nothing"])
+    assert "it has " in str(caught.value.hint)
+    assert "layers.0.b" in str(caught.value.hint)
     with pytest.raises(UsageError):
         load(path, only=["w"])
 

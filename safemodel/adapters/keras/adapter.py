@@ -8,8 +8,7 @@ spec/keras.md.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import keras
@@ -20,6 +19,7 @@ from safemodel.adapters.keras import into as into_weights
 from safemodel.adapters.keras import loading, variables
 from safemodel.adapters.keras.config import config_of
 from safemodel.adapters.keras.saving import graph_of
+from safemodel.adapters.only import chosen
 from safemodel.adapters.protocol import Saved
 from safemodel.errors import ArchitectureError, UnsavableError, UsageError
 
@@ -80,7 +80,7 @@ def load(
         raise UsageError("device= makes no sense for Keras, which puts variables where it computes")
     if only is not None and into is None:
         raise UsageError("only= needs into=, a model of yours")
-    wanted = None if only is None else _chosen(only)
+    wanted = None if only is None else chosen(only, "encoder/*")
     architecture = bundle.manifest.architecture
     if type(architecture) is not dict or architecture.keys() != {"graph"}:
         raise ArchitectureError("the architecture of a Keras model is an object graph")
@@ -111,10 +111,3 @@ def unfitted(model: object) -> object:
     config = config_of(model)
     root = loading.Root(config, None, type(model).__name__, {})
     return loading.model_of(root, sorted(keras.saving.get_custom_objects()))
-
-
-def _chosen(only: Sequence[str]) -> Callable[[str], bool]:
-    if isinstance(only, str) or not all(isinstance(pattern, str) for pattern in only):
-        raise UsageError("only= is a list of patterns of paths, such as ['encoder/*']")
-    patterns = tuple(only)
-    return lambda path: any(fnmatchcase(path, pattern) for pattern in patterns)

@@ -16,11 +16,11 @@ from safemodel.adapters.keras import building, lookups, placing
 from safemodel.adapters.keras.laid_out import H5, OPTIMIZER, LaidOut
 from safemodel.adapters.keras.variables import Stored
 from safemodel.adapters.keras.walk import owners
+from safemodel.adapters.only import nothing_chosen
 from safemodel.adapters.protocol import LoadReport, Mismatch
-from safemodel.errors import ArchitectureError, StateMismatchError
+from safemodel.errors import ArchitectureError
 
 _log: Final = logging.getLogger("safemodel")
-_HINT: Final = "pass strict=False to load what fits and get a report of the rest"
 
 
 def model_of(config: Mapping[str, Any], source: LaidOut, *, own: bool) -> Any:
@@ -108,7 +108,7 @@ def put(
     names = {id(v): path for owner in found for path, v in owner.variables}
     own = {key: path for key, path in names.items() if wanted is None or wanted(path)}
     if wanted is not None and not own:
-        raise StateMismatchError("only= names no variable of into=")
+        raise nothing_chosen(names.values())
     held = {id(variable) for variable in into.weights}  # what a file can hold
     report = LoadReport(
         missing=tuple(
@@ -117,8 +117,7 @@ def put(
         unexpected=() if wanted is not None else tuple(placed.unused(source)),
         mismatched=() if wanted is not None else _mismatched(placed.problems),
     )
-    if strict and not report.complete:
-        raise StateMismatchError(str(report), hint=_HINT)
+    report.check(strict=strict)
     with building.refusing("the weights can't be set"):
         placed.put(set(own))
         if wanted is None:

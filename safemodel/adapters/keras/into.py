@@ -10,13 +10,12 @@ import keras
 from safemodel.adapters.keras import building, from_file, lookups
 from safemodel.adapters.keras.stored import fits, said
 from safemodel.adapters.keras.walk import owners
+from safemodel.adapters.only import nothing_chosen
 from safemodel.adapters.protocol import LoadReport, Mismatch
 from safemodel.errors import ArchitectureError, StateMismatchError, UsageError
 
 if TYPE_CHECKING:
     from safemodel.adapters.keras.stored import Root
-
-_HINT = "pass strict=False to load what fits and get a report of the rest"
 
 
 def check_target(into: object) -> None:
@@ -29,7 +28,7 @@ def check_target(into: object) -> None:
     if not isinstance(into, keras.Layer):
         raise UsageError(
             f"into= is a {type(into).__name__}, and no model or layer of Keras",
-            hint="load without into= to get the model that was saved",
+            hint="into= is a model or layer that has been built, and takes the weights",
         )
     if not into.built:
         raise StateMismatchError(
@@ -56,9 +55,7 @@ def put(root: Root, into: Any, wanted: Callable[[str], bool] | None, *, strict: 
         own = {path: variable for path, variable in own.items() if wanted(path)}
         stored = {path: one for path, one in stored.items() if wanted(path)}
         if not own:
-            raise StateMismatchError(
-                "only= names no variable of into=", hint=f"it has {_some(found)}"
-            )
+            raise nothing_chosen(path for owner in found for path, _ in owner.variables)
     report = LoadReport(
         missing=tuple(path for path in own if path not in stored),
         unexpected=tuple(path for path in stored if path not in own),
@@ -68,8 +65,7 @@ def put(root: Root, into: Any, wanted: Callable[[str], bool] | None, *, strict: 
             if path in stored and not fits(variable, stored[path])
         ),
     )
-    if strict and not report.complete:
-        raise StateMismatchError(str(report), hint=_HINT)
+    report.check(strict=strict)
     with building.refusing("the weights can't be set"):
         for path, variable in own.items():
             if path in stored and fits(variable, stored[path]):
@@ -81,8 +77,3 @@ def put(root: Root, into: Any, wanted: Callable[[str], bool] | None, *, strict: 
         for owner in found:
             lookups.finish(owner.part)
     return report
-
-
-def _some(found: list[Any]) -> str:
-    paths = [path for owner in found for path, _ in owner.variables]
-    return ", ".join(paths[:4]) + (", ..." if len(paths) > 4 else "")

@@ -7,13 +7,13 @@ TensorFlow reads files are never called. Implements spec/tensorflow.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import tensorflow as tf
 
+from safemodel.adapters.only import chosen
 from safemodel.adapters.protocol import Saved
 from safemodel.adapters.tensorflow import facts, saving
 from safemodel.adapters.tensorflow import into as into_state
@@ -73,7 +73,7 @@ def load(
         )
     if only is not None and into is None:
         raise UsageError("only= needs into=, an object of yours, or dict")
-    wanted = None if only is None else _chosen(only)
+    wanted = None if only is None else chosen(only, "encoder.*")
     architecture = bundle.manifest.architecture
     if type(architecture) is not dict or not (
         {"graph"} <= architecture.keys() <= {"graph", "program"}
@@ -123,10 +123,3 @@ def _live(found: facts.Facts, program: JsonValue) -> object:
             ),
         )
     return made
-
-
-def _chosen(only: Sequence[str]) -> Callable[[str], bool]:
-    if isinstance(only, str) or not all(isinstance(pattern, str) for pattern in only):
-        raise UsageError("only= is a list of patterns of paths, such as ['encoder.*']")
-    patterns = tuple(only)
-    return lambda path: any(fnmatchcase(path, pattern) for pattern in patterns)

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import tensorflow as tf
 
+from safemodel.adapters.only import nothing_chosen
 from safemodel.adapters.protocol import LoadReport, Mismatch
 from safemodel.adapters.tensorflow import walk
 from safemodel.adapters.tensorflow.facts import StoredModule
 from safemodel.adapters.tensorflow.values import tensor_of
 from safemodel.adapters.tensorflow.variables import Stored
-from safemodel.errors import StateMismatchError, UsageError
+from safemodel.errors import UsageError
 
 if TYPE_CHECKING:
     Wanted = Callable[[str], bool]
 
-_HINT: Final = "pass strict=False to load what fits and get a report of the rest"
 _CONTAINERS: Final = (dict, list, tuple)
 _MAX_FACTS: Final = 16  # of an archive that one object is compared with
 _MAX_PATH: Final = 1000
@@ -54,9 +54,8 @@ def put(root: object, into: Any, wanted: Wanted | None, *, strict: bool) -> Load
     pairs.walk(root, into)
     report = pairs.report()
     if wanted is not None and not pairs.own:
-        raise StateMismatchError("only= names no variable of into=")
-    if strict and not report.complete:
-        raise StateMismatchError(str(report), hint=_HINT)
+        raise nothing_chosen(_own_paths(root, into))
+    report.check(strict=strict)
     # Read, and verified, before the first is changed; TensorFlow's tensors are no copies.
     fitting = [(variable, tensor_of(stored)) for variable, stored in pairs.fitting()]
     with tf.init_scope():
@@ -69,6 +68,13 @@ def named(root: object) -> dict[str, Stored]:
     """The variables of an archive by their paths, once each."""
     found = dict(_below(root))
     return {path: one for path, one in found.items() if one.is_variable}
+
+
+def _own_paths(root: object, into: object) -> list[str]:
+    """The paths of all variables of an object."""
+    pairs = _Pairs(None)
+    pairs.walk(root, into)
+    return [path for path, _ in pairs.own.values()]
 
 
 def _has_counter(root: object) -> bool:

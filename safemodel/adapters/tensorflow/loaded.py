@@ -160,6 +160,10 @@ class LoadedModule(Part):
         functions: Functions | None = self._functions
         return {} if functions is None else functions.constants()
 
+    def __repr__(self) -> str:
+        methods = ", ".join(self._entries) or "variables only"
+        return f"<loaded module of {self.class_name}: {methods}>"
+
     def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
         children = super()._trackable_children(save_type, **kwargs)
         if save_type != "savedmodel":

@@ -91,10 +91,7 @@ def put(state: object, into: Any, *, strict: bool, chosen: Selection | None = No
             hook of `into` itself raises: then `into` may be changed in part, as the hint says.
     """
     report, fitting = compare(state, into, chosen)
-    if strict and not report.complete:
-        raise StateMismatchError(
-            str(report), hint="pass strict=False to load what fits and get a report of the rest"
-        )
+    report.check(strict=strict)
     take(fitting, into)
     return report
 

@@ -16,7 +16,7 @@ import torch
 
 from safemodel import limits
 from safemodel.adapters.graph_decode import Decoder, decode
-from safemodel.adapters.protocol import LoadReport
+from safemodel.adapters.protocol import PARTLY, LoadReport
 from safemodel.adapters.torch import into as into_state
 from safemodel.adapters.torch.checkpoint import random_states, shards, spreading
 from safemodel.adapters.torch.checkpoint.merging import Merge
@@ -35,7 +35,6 @@ _BESIDE: Final = frozenset({"rng", "generators", "extra"})
 _CLASS_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")
 MAX_RANKS: Final = 4_096
 _MAX_BUDGETS: Final = 8
-_HINT: Final = "pass strict=False to load what fits and get a report of the rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +331,7 @@ class _Work:
             if self.taken:
                 wrong.append(f"differs between the ranks that saved it: {_some(self.taken)}")
             if wrong:
-                raise StateMismatchError("; ".join(wrong)[:2000], hint=_HINT)
+                raise StateMismatchError("; ".join(wrong)[:2000], hint=PARTLY)
         for job in self._jobs:
             job()
         return self._reports

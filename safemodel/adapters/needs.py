@@ -1,8 +1,8 @@
 """What of an architecture only its caller can allow: read from the JSON, for people to see.
 
 Knows no framework and builds nothing; the architecture may be anything. What is listed here is the
-code that a load would need. Implements spec/sklearn.md, "Own classes", and
-spec/torch-graph.md, "Program".
+code that a load would need. Implements spec/sklearn.md, "Own classes", spec/torch-graph.md,
+"Program", and spec/keras.md.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _FIELDS: Final = {"sklearn.own": "class", "sklearn.own_function": "name"}
 # Where a program of PyTorch finds its operators; those of other names are the caller's own.
 _OPERATORS: Final = ("aten::", "control::", "math::", "operator::", "sym::")
+# As Keras registers code of a caller's own: the package, and the name.
+REGISTERED: Final = re.compile(r"[^\x00-\x1f\x7f>]{1,200}>[^\x00-\x1f\x7f>]{1,200}")
 _MAX_NAME: Final = 500
 _NAME: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
@@ -42,7 +44,35 @@ def needs_of(architecture: JsonValue) -> list[str]:
         return [f"torch-op:{name}" for name in texts if not name.startswith(_OPERATORS)]
     graph = architecture.get("graph")
     nodes = graph.get("nodes") if isinstance(graph, dict) else None
-    return needs_of_nodes(nodes) if isinstance(nodes, list) else []
+    if not isinstance(nodes, list):
+        return []
+    return needs_of_nodes(nodes) or _needs_of_keras(nodes)
+
+
+def _needs_of_keras(nodes: list[JsonValue]) -> list[str]:
+    """The names under which classes and functions in the configuration of a model were registered.
+
+    Those of others are no names of two parts.
+    """
+    if not nodes or not {"class", "backend"} <= _items(nodes[0]).keys():
+        return []
+    found = set()
+    for fields in map(_items, nodes):
+        kind = fields.get("class_name")
+        name = fields.get("config" if kind == "function" else "registered_name")
+        if kind is not None and isinstance(name, str) and REGISTERED.fullmatch(name):
+            found.add(name)
+    return sorted(found)
+
+
+def _items(node: JsonValue) -> dict[str, JsonValue]:
+    """The entries of a node that is a dictionary, as far as their keys are texts."""
+    items = node.get("items") if isinstance(node, dict) and node.get("kind") == "dict" else None
+    found: dict[str, JsonValue] = {}
+    for pair in items if isinstance(items, list) else ():
+        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str):
+            found[pair[0]] = pair[1]
+    return found
 
 
 def needs_of_nodes(nodes: Iterable[JsonValue]) -> list[str]:

@@ -22,6 +22,7 @@ import numpy as np  # noqa: E402
 import safemodel as sm  # noqa: E402
 from safemodel.adapters.graph_encode import encode  # noqa: E402
 from safemodel.adapters.keras import forgotten, loading, saving, variables  # noqa: E402
+from safemodel.adapters.needs import needs_of  # noqa: E402
 from safemodel.bundle.contents import Contents  # noqa: E402
 from safemodel.bundle.write import write  # noqa: E402
 from safemodel.errors import (  # noqa: E402
@@ -229,6 +230,8 @@ def test_own_classes_need_to_be_allowed(path: Path) -> None:
     with pytest.raises(NotAllowedError, match="acme>Gate") as caught:
         sm.load(path)
     assert "allow=['acme>Gate']" in (caught.value.hint or "")
+    with sm.open(path) as bundle:
+        assert needs_of(bundle.manifest.architecture) == ["acme>Gate"]
     assert equal(model, sm.load(path, allow=["acme>Gate"]))
     registered = keras.saving.get_custom_objects()
     gate = registered.pop("acme>Gate")

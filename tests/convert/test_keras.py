@@ -21,6 +21,7 @@ import pytest
 
 import safemodel as sm
 from safemodel import errors
+from safemodel.adapters.needs import needs_of
 from safemodel.convert import converting
 from safemodel.report.model import Finding, Location, Severity
 from tests.adapters import keras_hostile as hostile
@@ -121,6 +122,8 @@ def test_classes_of_ones_own_must_be_named(folder: Path, tmp_path: Path) -> None
             signer=None,
             allow=["tests>OwnLayer", "tests>own_activation"],
         )
+        architecture = sm.inspect(tmp_path / "m.safemodel").manifest.architecture
+        assert needs_of(architecture) == ["tests>OwnLayer", "tests>own_activation"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ classes, which `allow` names, may hold whatever is plain or of the table. Implem
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NoReturn
 
@@ -25,6 +24,7 @@ from safemodel.adapters.keras.specs import (
     is_shape,
 )
 from safemodel.adapters.keras.table import Class, table
+from safemodel.adapters.needs import REGISTERED
 from safemodel.errors import ArchitectureError, NotAllowedError
 
 MAX_VALUES: Final = 8_000_000
@@ -53,7 +53,6 @@ _ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
     "metric": frozenset({"metric", "loss"}),
 }
 _FUNCTIONS: Final[Mapping[str, str]] = {"lossfunction": "loss", "metricfunction": "metric"}
-_CUSTOM: Final = re.compile(r"[^\x00-\x1f\x7f>]{1,200}>[^\x00-\x1f\x7f>]{1,200}")
 
 
 class RefusedError(SpecError):
@@ -70,7 +69,7 @@ class RefusedError(SpecError):
 
 def is_registered(name: str) -> bool:
     """Whether a name is of the form that classes of a caller's own are registered by."""
-    return bool(_CUSTOM.fullmatch(name))
+    return bool(REGISTERED.fullmatch(name))
 
 
 def check(config: Any, allow: Iterable[str] = (), role: str = "layer") -> frozenset[str]:
@@ -296,7 +295,7 @@ class Checker:
     # The caller's own
 
     def _is_own(self, name: Any) -> bool:
-        if type(name) is str and name in self._allow and _CUSTOM.fullmatch(name):
+        if type(name) is str and name in self._allow and REGISTERED.fullmatch(name):
             self.used.add(name)
             return True
         return False
@@ -333,7 +332,7 @@ class Checker:
         if reason := REFUSED.get(name):
             raise RefusedError(f"a {name} {reason[0]}", hint=reason[1])
         full = f"{module}.{name}" if type(module) is str else name
-        if type(registered) is str and _CUSTOM.fullmatch(registered):
+        if type(registered) is str and REGISTERED.fullmatch(registered):
             raise RefusedError(
                 f"the {what} {registered} is not of Keras: its code is the caller's",
                 hint=f"import what registers it, and if you trust it: allow=[{registered!r}]",

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import handle_data_util
 
+from safemodel.adapters.tensorflow import control, folding
 from safemodel.adapters.tensorflow.dtypes import STRING, carrier
 from safemodel.adapters.tensorflow.guards import guarded
 from safemodel.adapters.tensorflow.program import (
@@ -27,9 +28,15 @@ from safemodel.adapters.tensorflow.program import (
     Program,
     Ref,
     Stored,
+    TensorType,
     VariableType,
 )
-from safemodel.adapters.tensorflow.protos import attribute_proto, shape_of, tensor_proto
+from safemodel.adapters.tensorflow.protos import (
+    attribute_proto,
+    shape_of,
+    shapes_proto,
+    tensor_proto,
+)
 from safemodel.adapters.tensorflow.values import made_of, tensor_of
 from safemodel.adapters.tensorflow.variables import Stored as StoredTensor
 from safemodel.errors import ArchitectureError
@@ -46,6 +53,7 @@ _NAMES: Final = {
     "Sub": "sub",
 }
 _CALLS: Final = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_LOOPS: Final = frozenset({"StatelessWhile", "While"})
 # TensorFlow replaces these by nodes that run side by side, if it is told to.
 _LOWERED: Final = frozenset(
     {"Case", "If", "StatelessCase", "StatelessIf", "StatelessWhile", "While"}
@@ -98,7 +106,8 @@ class Functions:
             for one in variables:
                 graph.watch_variable(one)  # for gradients, and so that it lives as long
             held = [one.handle if isinstance(one, tf.Variable) else one for one in captured]
-            return _Run(self, function, [*given, *held], top=True).results()
+            sure = [_sure(one, kind) for one, kind in zip(given, taken, strict=True)]
+            return _Run(self, function, [*sure, *held], top=True).results()
 
         return self._trace(run, taken)
 
@@ -111,11 +120,17 @@ class Functions:
                 for one, kind in zip(given, function.inputs, strict=True):
                     if isinstance(kind, VariableType):
                         _describe(one, kind)
-                return _Run(self, function, given, top=False).results()
+                sure = [_sure(one, kind) for one, kind in zip(given, function.inputs, strict=True)]
+                return _Run(self, function, sure, top=False).results()
 
             self._inner[number] = made = self._trace(run, function.inputs)
             _note(made.function_def.signature.input_arg, function.inputs)
         return self._inner[number]
+
+    def loop(self, node: Node) -> Sequence[TensorType | VariableType]:
+        """The inputs of the body of a loop, which are what the loop gives."""
+        number: int = node.attributes["body"].number
+        return self._program.functions[number].inputs
 
     def _trace(self, run: Callable[..., list[Any]], inputs: Sequence[Any]) -> Any:
         specs = [_spec(one) for one in inputs]
@@ -167,6 +182,7 @@ class _Run:
         self._top = top
         self._graph = tf.compat.v1.get_default_graph()
         self._given: list[Sequence[Any]] = []
+        self._costs: list[Sequence[folding.Cost]] = []
         self._operations: list[Any] = []
 
     def results(self) -> list[Any]:
@@ -182,6 +198,9 @@ class _Run:
                 ) from error
         return [self._value(ref) for ref in self._function.outputs]
 
+    def _cost(self, ref: Ref) -> folding.Cost:
+        return folding.LATER if ref.node < 0 else self._costs[ref.node][ref.output]
+
     def _value(self, ref: Ref) -> Any:
         if ref.node < 0:
             return self._inputs[ref.output]
@@ -190,7 +209,15 @@ class _Run:
     def _add(self, node: Node) -> None:
         row = node.operator
         inputs = [self._value(ref) for ref in node.inputs]
+        if row.name == "Range":  # the only one whose shape depends on what are no integers
+            inputs = [
+                folding.hide(one) if self._cost(ref).steps > folding.MOST else one
+                for one, ref in zip(inputs, node.inputs, strict=True)
+            ]
+        if row.name == "AssignVariableOp":  # which takes any shape
+            inputs[1] = _sure(inputs[1], self._function.inputs[node.inputs[0].output])
         after = [self._operations[number] for number in node.after]
+        costs: Sequence[folding.Cost] = [folding.LATER] * len(node.outputs)
         with tf.control_dependencies([one for one in after if one is not None]):
             inputs = guarded(row, node.attributes, inputs)
             if row.name in _CALLS:
@@ -200,17 +227,43 @@ class _Run:
                 self._given.append((self._functions.constant(node.attributes["value"]),))
                 self._operations.append(None)
             else:
-                self._create(node, inputs)
+                costs = self._create(node, inputs)
+        self._costs.append(costs)
 
-    def _create(self, node: Node, inputs: list[Any]) -> None:
+    def _create(self, node: Node, inputs: list[Any]) -> Sequence[folding.Cost]:
         row = node.operator
         attributes = {name: self._attribute(node, name) for name in node.attributes}
+        sure: Sequence[Any] = ()
         if row.name in _LOWERED:
             attributes["_lower_using_switch_merge"] = tf.compat.v1.AttrValue(b=True)
+            sure = self._shapes(node)
+            attributes["output_shapes"] = shapes_proto(sure)
         name = _NAMES.get(row.name, row.name)
         made = self._graph.create_op(row.name, inputs, attrs=attributes, name=name)
-        self._given.append(made.outputs)
+        outputs = made.outputs
+        if row.name in _LOOPS:
+            kinds = self._functions.loop(node)
+            outputs = [_sure(one, kind) for one, kind in zip(outputs, kinds, strict=True)]
+        steps = folding.cost(node, [self._cost(ref) for ref in node.inputs], outputs)
+        found = [folding.hidden(one, steps) for one in outputs]
+        self._given.append([value for value, _ in found])
         self._operations.append(made)
+        return [one for _, one in found]
+
+    def _shapes(self, node: Node) -> list[Any]:
+        """The shapes of what a loop or branches give: what was built says them, not the file."""
+        if node.operator.name in _LOOPS:
+            return [_spec(one).shape for one in self._functions.loop(node)]
+        branches = [
+            self._functions.inner(number).outputs for number in control.called(node.attributes)
+        ]
+        shapes = [one.shape for one in branches[0]]
+        for outputs in branches[1:]:
+            shapes = [
+                shape.most_specific_compatible_shape(one.shape)
+                for shape, one in zip(shapes, outputs, strict=True)
+            ]
+        return shapes
 
     def _call(self, node: Node, inputs: list[Any]) -> None:
         # By TensorFlow's own means, for it to know the gradient.
@@ -240,6 +293,16 @@ class _Run:
         inner.add_to_graph(self._graph)
         name: bytes = inner.name
         return name
+
+
+def _sure(value: Any, kind: TensorType | VariableType) -> Any:
+    """A value that has the shape that the file says it has: what follows is built for it.
+
+    TensorFlow does not check it of what loops, branches and assignments get.
+    """
+    if kind.shape is None or value.dtype in (tf.resource, tf.variant):
+        return value
+    return tf.ensure_shape(value, shape_of(kind.shape))
 
 
 def _describe(handle: Any, kind: VariableType) -> None:

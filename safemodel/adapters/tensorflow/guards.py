@@ -61,7 +61,7 @@ def _shaped(value: Any, sizes: list[int | None]) -> Any:
 
 
 def _sizes(value: Any) -> Any:
-    known = tf.get_static_value(value)
+    known = _known(value)
     if known is None:
         count = tf.reduce_prod(tf.cast(value, tf.float64))
         fits = tf.reduce_all(value >= 0) & (count <= float(MAX_ELEMENTS))
@@ -72,13 +72,20 @@ def _sizes(value: Any) -> Any:
 
 
 def _at_most(value: Any, most: int) -> Any:
-    known = tf.get_static_value(value)
+    known = _known(value)
     if known is None:
         fits = tf.reduce_all(value <= tf.constant(most, value.dtype))
         return _behind(fits, value, f"more than {most}")
     if known.size and known.max() > most:
         raise ValueError(f"more than {most}")
     return value
+
+
+def _known(value: Any) -> Any:
+    """The value of a constant. TensorFlow would look further, for as long as that takes."""
+    if not hasattr(value, "numpy") and value.op.type != "Const":
+        return None
+    return tf.get_static_value(value)
 
 
 def _behind(fits: Any, value: Any, why: str) -> Any:

@@ -94,6 +94,7 @@ class FunctionReader:
         self._available = tensors
         self._depths: list[int] = []
         self._sizes: list[int] = []
+        self._weights: list[int] = []  # inputs, nodes, and what these give
         self._named: set[int] = set()
         self._nodes = limits.MAX_PROGRAM_NODES
         self._values = limits.MAX_PROGRAM_VALUES
@@ -137,13 +138,14 @@ class FunctionReader:
         self.functions.append(Function(inputs, tuple(nodes), refs, results))
         self._depths.append(depth)
         self._sizes.append(size)
+        self._weights.append(len(inputs) + sum(1 + len(node.outputs) for node in nodes))
         self._budgets.append(before)
 
     def forget(self, count: int) -> None:
         """Go back to where there were so many functions."""
         if count < len(self.functions):
             self._nodes, self._values = self._budgets[count]
-        for kept in (self.functions, self._depths, self._sizes, self._budgets):
+        for kept in (self.functions, self._depths, self._sizes, self._weights, self._budgets):
             del kept[count:]
 
     def finish(self, entries: Sequence[int]) -> None:
@@ -154,6 +156,9 @@ class FunctionReader:
         """
         if len(self._named.union(entries)) != len(self.functions):
             raise ArchitectureError("a function that nothing calls")
+        # Each entry is built by itself.
+        if sum(self._weights[number] for number in entries) > limits.MAX_PROGRAM_VALUES:
+            raise ArchitectureError("entries with too much in their functions")
 
     def _count(self, values: int) -> None:
         self._values -= values
@@ -184,6 +189,7 @@ class FunctionReader:
         after = _after(node, len(nodes))
         self._count(len(after))
         outputs = tuple([kind for one in row.outputs for kind in one.types(known)])
+        self._count(len(outputs))
         return Node(row, refs, made, after, outputs)
 
     def _check_inputs(

@@ -5,6 +5,7 @@ Implements spec/tensorflow.md, "Functions".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import tensorflow as tf
@@ -34,6 +35,14 @@ def attribute_proto(attribute: Attribute, value: Any) -> Any:
         proto.shape.CopyFrom(_item("shape", value))
     else:
         setattr(proto, field, _item(attribute.kind, value))
+    return proto
+
+
+def shapes_proto(shapes: Sequence[Any]) -> Any:
+    """An attribute that is a list of TensorFlow's shapes."""
+    proto = tf.compat.v1.AttrValue()
+    proto.list.SetInParent()
+    proto.list.shape.extend([one.as_proto() for one in shapes])
     return proto
 
 

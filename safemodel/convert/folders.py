@@ -127,7 +127,8 @@ class _Folder:
         """Read the files, and write the bundle."""
         if layout.CONFIG not in self.names:
             raise MissingFileError(
-                f"has no {layout.CONFIG}: no folder of a model of Transformers",
+                f"has no {layout.CONFIG} (Transformers), no {saved_model.FILE} and no checkpoint "
+                "(TensorFlow)",
                 hint="convert files one by one",
             )
         config = self._json(layout.CONFIG)

@@ -67,7 +67,7 @@ def _loaded(bundle: VerifiedBundle, function: str) -> tuple[Callable[[Any, str],
     if recorded is None or module is None:
         raise UnsavableError(
             "this bundle holds no model of Keras or TensorFlow",
-            hint='to="safetensors" writes its tensors',
+            hint='to="safetensors" and to="pt" are for arrays and state of PyTorch',
         )
     adapter = adapters.import_adapter(recorded.name)
     if not 1 <= recorded.version <= adapter.VERSION:
@@ -77,7 +77,10 @@ def _loaded(bundle: VerifiedBundle, function: str) -> tuple[Callable[[Any, str],
         )
     writer = getattr(importlib.import_module(module), function, None)
     if writer is None:
-        raise UnsavableError("this format is for models of Keras")
+        raise UnsavableError(
+            "this format is for models of Keras",
+            hint='to="savedmodel" is for modules of TensorFlow, too',
+        )
     return writer, adapter.load(bundle)
 
 

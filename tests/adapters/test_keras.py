@@ -134,6 +134,18 @@ def test_a_model_that_is_not_built_has_nowhere_to_put_them(path: Path) -> None:
         sm.load_weights(path, into=keras.Sequential([L.Dense(1)]))
 
 
+def test_a_model_that_is_not_built_has_no_weights_alone(path: Path) -> None:
+    with pytest.raises(UnsavableError, match="has not been built"):
+        sm.save(keras.Sequential([L.Dense(1)]), path, architecture=False)
+    assert not path.exists()
+
+
+def test_several_models_are_several_archives(path: Path) -> None:
+    with pytest.raises(UnsavableError, match="with models or layers") as caught:
+        sm.save({"a": network(), "b": [network()]}, path)
+    assert caught.value.hint == "save each to an archive of its own"
+
+
 def test_architecture_alone(path: Path) -> None:
     model = network()
     sm.save(model, path, weights=False)

@@ -277,6 +277,10 @@ class Bad(tf.Module):  # type: ignore[misc]
     def python(self, x: Any) -> Any:
         return tf.py_function(lambda y: y, [x], tf.float32)
 
+    def prints(self, x: Any) -> Any:
+        tf.print(x)
+        return x
+
     def ragged(self, x: Any) -> Any:
         return tf.RaggedTensor.from_row_lengths(x, [1, 2])
 
@@ -288,7 +292,8 @@ class Bad(tf.Module):  # type: ignore[misc]
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("outside", "no part of the module"), ("reads", "ReadFile"), ("python", "EagerPyFunc"),
+    [("outside", "no part of the module"), ("reads", "^reads: ReadFile: the operator ReadFile"),
+     ("python", "^python: EagerPyFunc: the operator EagerPyFunc"), ("prints", "^prints: .*PrintV2"),
      ("ragged", "RaggedTensor"), ("raises", "of the user"),
      ("looks_up", "no variable")],
 )  # fmt: skip
@@ -296,6 +301,8 @@ def test_unsavable(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(UnsavableError, match=said) as caught:
         save(Bad(), tmp_path, example_inputs={name: (Spec([3]),)})
     assert name in str(caught.value)
+    hints = {"reads": "read them outside", "python": "Python code", "prints": "leave tf.print out"}
+    assert hints.get(name, "") in (caught.value.hint or "")
     assert not list(tmp_path.iterdir())
 
 

@@ -147,7 +147,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     for to in ("savedmodel", "keras"):
         with pytest.raises(UnsavableError):
             export(source, tmp_path / "model", to)
-    with pytest.raises(UnsavableError, match="Keras"):
+    with pytest.raises(UnsavableError, match="for models of Keras"):
         export(bundle(tf.train.Checkpoint(v=tf.Variable(2.0)), tmp_path), tmp_path / "m", "keras")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["m.safemodel"]
 

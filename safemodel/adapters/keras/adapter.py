@@ -48,6 +48,11 @@ def save(obj: object, *, architecture: bool = True, weights: bool = True) -> Sav
     """
     if not isinstance(obj, keras.Layer):
         kind = type(obj)
+        if isinstance(obj, dict | list | tuple):
+            raise UnsavableError(
+                f"a {kind.__name__} with models or layers of Keras in it",
+                hint="save each to an archive of its own",
+            )
         raise UnsavableError(
             f"can't represent a {kind.__module__}.{kind.__qualname__} by itself",
             hint="save the model or layer that it belongs to",

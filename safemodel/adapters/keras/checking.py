@@ -162,7 +162,8 @@ class Checker:
                 raise SpecError(f"is {describe(value)}, which is no {role} of the table")
             return
         if type(value) is not dict or type(value.get("class_name")) is not str:
-            raise SpecError(f"is {describe(value)}, but must be an object: a {role}")
+            article = "an" if role[0] in "aeiou" else "a"
+            raise SpecError(f"is {describe(value)}, but must be an object: {article} {role}")
         if value["class_name"] == "function":
             self._function(value, role)
         else:

@@ -47,6 +47,8 @@ def graph_of(model: Any, *, architecture: bool, weights: bool) -> EncodedGraph:
         if inner:
             root["inner"] = inner
             root["model"]["config"] = _without_compiling(root["model"]["config"])
+    else:
+        _check_built(model)
     if weights:
         _check_variables(model, found)
         root["owners"] = [_owner(owner) for owner in found if _worth(owner, architecture)]
@@ -145,6 +147,15 @@ def _check_attributes(found: list[Owner]) -> None:
                 hint="make a class of your own of the model, registered with "
                 "keras.saving.register_keras_serializable(); or use architecture=False",
             )
+
+
+def _check_built(model: Any) -> None:
+    """Refuse weights alone of a model that has none yet."""
+    if not model.built and not model.weights:
+        raise UnsavableError(
+            "the model has not been built, so it has no weights yet",
+            hint="call it on data once, or its build() with the shape of the input",
+        )
 
 
 def _check_variables(model: Any, found: list[Owner]) -> None:

@@ -7,6 +7,7 @@ it is used. Implements spec/tensorflow-graph.md, "Writing".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,14 @@ _GRADIENT: Final = "_gradient_op_type"
 
 # Steps of one program: what a real one needs a hundred times.
 MAX_WORK: Final = 10_000_000
+
+_TRACED: Final = re.compile(r"__(?:inference|forward|backward)_(.+)_[0-9]+")
+# What to do instead of operators, by part of their names.
+_INSTEAD: Final[Mapping[str, str]] = {
+    "PyFunc": "it calls Python code: write it with TensorFlow's operators, or call it outside",
+    "File": "it reaches files: read them outside, and take what is in them as an argument",
+    "Print": "leave tf.print out of what is saved",
+}
 
 Value = list["str | int"]  # ["in", k] or [node, output]
 
@@ -273,7 +282,7 @@ class FunctionWriter:
     # -- nodes
 
     def _write(self, node: NodeFact, after: Sequence[str]) -> None:
-        place = f"{self._fact.name}: {node.name}"
+        place = f"{_said(self._fact.name)}: {node.name}"
         try:
             encoded, places, results = self._node(node)
         except (ArchitectureError, UnsavableError) as error:
@@ -299,7 +308,7 @@ class FunctionWriter:
         if row is None:
             raise UnsavableError(
                 f"the operator {node.operation:.100}, which no graph of an archive can have",
-                hint="it is not in the table of operators (spec/tensorflow-operators.md)",
+                hint=_instead_of(node.operation),
             )
         given = attributes.of_node(row, node)
         numbers = self._calls(row, given, values)
@@ -351,6 +360,22 @@ class FunctionWriter:
         first = control.first_input(row.name)
         moved = {place - first: one for place, one in variables.items()}
         return {name: self._writer.function(name, moved) for name in names}
+
+
+def _said(name: str) -> str:
+    """The name of a function as its code has it: TensorFlow adds its own to it."""
+    return _TRACED.sub(r"\1", name)
+
+
+def _instead_of(operation: str) -> str:
+    """What to do about an operator that the table does not have."""
+    for part, hint in _INSTEAD.items():
+        if part in operation:
+            return hint
+    return (
+        "it is not in the table of operators (spec/tensorflow-operators.md): leave it out of the "
+        "method, or choose other methods, example_inputs={name: inputs}"
+    )
 
 
 def input_json(one: InputType) -> JsonValue:

@@ -113,7 +113,8 @@ class _Tracer:
         try:
             return self._entry(concrete)
         except UnsavableError as error:
-            error.place = f"{name}: {error.place}" if error.place else name
+            if not (error.place or "").startswith(f"{name}: "):
+                error.place = f"{name}: {error.place}" if error.place else name
             raise
 
     def _entry(self, concrete: Any) -> JsonValue:

@@ -115,6 +115,10 @@ class Writer:
             return value
         if value["class_name"] in ("__tuple__", "TensorShape") and "items" in value:
             return value["items"]
+        if value["class_name"] == "function" and self.old and value.get("module") == "builtins":
+            name = value.get("config")
+            own = ">" in str(value.get("registered_name"))
+            return value if own or type(name) is not str else self._text(name, role, dtype)
         if value["class_name"].startswith("__") or value["class_name"] == "function":
             return value
         return self._instance(value, role, depth)
@@ -147,7 +151,7 @@ class Writer:
         if found is None or type(config) is not dict:
             return {**value, "module": module or "keras", "registered_name": None}
         return {
-            **_kept(value),
+            **_kept(value, built=not self.old),
             "module": found.module,
             "class_name": found.name,
             "config": self._arguments(config, found, depth + 1),
@@ -215,7 +219,7 @@ class Writer:
                 "Functional",
             )
         return {
-            **_kept(value),
+            **_kept(value, built=not self.old),
             "module": module,
             "class_name": name,
             "config": new,
@@ -307,11 +311,14 @@ def _may_go(found: Class, name: str, value: Any) -> bool:
     return False
 
 
-def _kept(value: Mapping[str, Any]) -> dict[str, Any]:
-    """What an object has besides its class and arguments."""
+def _kept(value: Mapping[str, Any], *, built: bool = True) -> dict[str, Any]:
+    """What an object has besides its class and arguments; the shapes it was `built` for with it.
+
+    Shapes of Keras 2 are in other forms where there are several; calls build all that is its own.
+    """
     result = {key: value[key] for key in ("shared_object_id", "compile_config") if key in value}
     shapes = value.get("build_config")
-    if type(shapes) is dict:
+    if built and type(shapes) is dict:
         try:
             checking.check_shapes(shapes)
         except SpecError:

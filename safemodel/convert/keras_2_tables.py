@@ -73,7 +73,7 @@ ALIASES: Final[Mapping[str, Mapping[str, str]]] = {
 
 # Text that stands for an object, by role
 STRINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    "activation": {"hard_swish": "hard_silu"},
+    "activation": {"hard_swish": "hard_silu", "log_softmax_v2": "log_softmax"},
     "initializer": {
         "GlorotNormal": "glorot_normal",
         "GlorotUniform": "glorot_uniform",

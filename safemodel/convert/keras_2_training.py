@@ -99,7 +99,7 @@ def compile_config(
     for key in _METRICS:
         result[key] = _metrics(_nested(given.get(key), "metric", writer), outputs)
     for key in _SETTINGS:
-        if key in given:
+        if given.get(key) is not None:
             result[key] = given[key]
     if writer.old:
         result["jit_compile"] = False
@@ -216,15 +216,39 @@ def optimizer_order(
         return None
 
 
+def counted_names(config: Any, shapes: Sequence[tuple[int, ...]]) -> list[str] | None:
+    """Names for `optimizer_order` of variables that a `.keras` file of Keras 2 has counted only.
+
+    They are the steps, then slots in the order in which Keras 2 makes them; None if the variables
+    of these `shapes` can't be those. `config` is the optimizer as `modern` gave it.
+    """
+    try:
+        kind, arguments = _named(config)
+        if kind == "LossScaleOptimizer":  # which has those of the one in it
+            return counted_names(arguments["inner_optimizer"], shapes)
+        groups = [*_wanted(kind, arguments, made=True)]
+    except (AttributeError, KeyError, TypeError):
+        return None
+    if arguments.get("use_ema"):
+        groups.insert(0, (_AVERAGE,))
+    count, rest = divmod(len(shapes) - 1, sum(len(group) for group in groups))
+    names = ["iteration"]
+    for group in groups:
+        names += [f"{slot[0]}/{index}" for index in range(count) for slot in group]
+    found: dict[str, tuple[int, ...]] = {}  # of a variable and all of its slots
+    for name, shape in zip(names[1:], shapes[1:], strict=False):
+        if found.setdefault(name.rpartition("/")[2], shape) != shape:
+            return None
+    return None if rest or not shapes or shapes[0] else names
+
+
 def _ordered(
     config: Mapping[str, Any],
     names: Sequence[str],
     shape: Callable[[str], tuple[int, ...]],
     steps: Callable[[str], int],
 ) -> list[str | Made]:
-    kind, arguments = config["class_name"], config["config"]
-    if type(kind) is not str or type(arguments) is not dict:
-        raise KeyError("class_name")
+    kind, arguments = _named(config)
     slots, order, counter = _parsed(names)
     rate = arguments.get("learning_rate", 0.001)
     head: list[str | Made] = [counter]
@@ -246,6 +270,17 @@ def _ordered(
     return head
 
 
+def _named(config: Any) -> tuple[str, dict[str, Any]]:
+    """The class and the arguments of an optimizer, which can be the name alone."""
+    if type(config) is str:
+        kind = {name.lower(): name for name in _SLOTS}[config.lower()]
+        return kind, {"learning_rate": 0.01 if kind == "SGD" else 0.001}
+    kind, arguments = config["class_name"], config["config"]
+    if type(kind) is not str or type(arguments) is not dict:
+        raise KeyError("class_name")
+    return kind, arguments
+
+
 def _scale(
     arguments: Mapping[str, Any], below: list[str | Made], count: int
 ) -> Iterator[str | Made]:
@@ -258,9 +293,12 @@ def _scale(
     yield Made("loss_scale/dynamic_scale", "float32", float(initial))
 
 
-def _wanted(kind: str, arguments: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], ...]]:
+def _wanted(
+    kind: str, arguments: Mapping[str, Any], *, made: bool = False
+) -> Iterator[tuple[tuple[str, ...], ...]]:
+    """The slots that Keras 3 needs; or those that Keras 2 has `made`: one too many of SGD."""
     groups = _SLOTS[kind]
-    yield from groups[:1] if kind != "SGD" or arguments.get("momentum") else ()
+    yield from groups[:1] if kind != "SGD" or made or arguments.get("momentum") else ()
     if kind in ("Adam", "AdamW") and arguments.get("amsgrad"):
         yield groups[1]
     if kind == "RMSprop":

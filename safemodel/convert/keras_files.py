@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from safemodel.adapters.keras import checking, laid_out
@@ -31,6 +32,7 @@ _ASSETS: Final = "assets/"
 _VOCABULARY: Final = "vocabulary.txt"
 _VALUES: Final = re.compile(r"/(?:(?P<path>.+)/)?vars/(?P<key>[^/]+)")
 _RELEASE: Final = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+){0,5}")
+_METRIC: Final = re.compile(r"(?:[^/]+/)*?metrics(?:/[a-z0-9_]+){1}\Z")  # of Keras 2
 _MAX_METADATA: Final = 1 << 20
 _MAX_VOCABULARY: Final = 256 << 20
 
@@ -61,7 +63,10 @@ def read_keras(data: memoryview, limits: Limits, allow: Sequence[str]) -> Saved:
             raise UnconvertibleError("a member that Keras does not write", place=name)
     with locating(place=_WEIGHTS):
         values = _values(archive.content(_WEIGHTS), limits)
-        section = laid_out.section(laid_out.KERAS_3, _groups(values), None, vocabularies)
+        groups = _groups(values)
+        if release.partition(".")[0] == "2":
+            groups = _of_keras_2(groups, config, notices)
+        section = laid_out.section(laid_out.KERAS_3, groups, None, vocabularies)
     root = {"class": keras_config.class_of(config), "backend": "", "model": config}
     return _saved(root | {"laid_out": section}, release, notices)
 
@@ -129,6 +134,55 @@ def _groups(values: Values) -> Mapping[str, list[Foreign]]:
             raise UnconvertibleError("a dataset where Keras writes none", place=path)
         groups.setdefault(match["path"] or "", []).append(keras_h5.foreign(values, path))
     return groups
+
+
+def _of_keras_2(
+    groups: Mapping[str, list[Foreign]], config: Any, notices: list[str]
+) -> dict[str, list[Foreign]]:
+    """The same with the variables of the optimizer in the order of Keras 3, or without them.
+
+    Keras 2 writes them without names, in another order; and before training only the steps. Totals
+    of metrics, which it writes too, are not kept.
+    """
+    result = {
+        path: group
+        for path, group in groups.items()
+        if not laid_out.is_optimizer(path) and not _METRIC.match(path)
+    }
+    compiled = config.get("compile_config") if isinstance(config, dict) else None
+    group = {one.path.rpartition("/")[2]: one for one in groups.get(laid_out.OPTIMIZER, ())}
+    if isinstance(compiled, dict) and not group:
+        notices.append("the optimizer begins anew: the file has nothing of it")
+    if not isinstance(compiled, dict) or len(group) < 2:
+        return result
+    from safemodel.convert import keras_2_training
+
+    optimizer = compiled.get("optimizer")
+    listed = [group[str(index)] for index in range(len(group)) if str(index) in group]
+    names = None
+    if len(listed) == len(group):
+        names = keras_2_training.counted_names(optimizer, [one.shape for one in listed])
+    order = None
+    if names is not None:
+        found = dict(zip(names, listed, strict=True))
+        order = keras_2_training.optimizer_order(
+            optimizer,
+            names,
+            lambda name: found[name].shape,
+            lambda name: keras_h5.integer(found[name]),
+        )
+    if names is None or order is None:
+        notices.append(keras_h5.ANEW)
+        return result
+    made = keras_2_training.Made
+    result[laid_out.OPTIMIZER] = [
+        replace(
+            keras_h5.made(one) if isinstance(one, made) else found[one],
+            path=f"{laid_out.OPTIMIZER}/vars/{index}",
+        )
+        for index, one in enumerate(order)
+    ]
+    return result
 
 
 def _vocabulary(archive: Archive, name: str) -> list[str]:

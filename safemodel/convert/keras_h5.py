@@ -29,6 +29,7 @@ _FULL: Final = "/model_weights"
 _TOP: Final = "top_level_model_weights"
 _OPTIMIZER: Final = "/optimizer_weights"
 _MODELS: Final = ("Functional", "Model", "Sequential")
+ANEW: Final = "the optimizer begins anew: Keras 3 has no such state"
 _MAX_PARTS: Final = 10_000
 _MAX_TEXT: Final = 100  # of a release and a backend
 
@@ -78,12 +79,12 @@ class Layout:
         from safemodel.convert.keras_2_training import Made, optimizer_order
 
         order = optimizer_order(
-            config, names, lambda name: found[name].shape, lambda name: _integer(found[name])
+            config, names, lambda name: found[name].shape, lambda name: integer(found[name])
         )
         if order is None:
-            notices.append("the optimizer begins anew: Keras 3 has no such state")
+            notices.append(ANEW)
             return []
-        return [_made(one) if isinstance(one, Made) else found[one] for one in order]
+        return [made(one) if isinstance(one, Made) else found[one] for one in order]
 
 
 def layout_of(values: Values) -> Layout | None:
@@ -160,7 +161,7 @@ def names_of(values: Values, owner: str, name: str) -> tuple[str, ...] | None:
     raise UnconvertibleError("a list of names in too many parts", place=owner)
 
 
-def _integer(variable: Foreign) -> int:
+def integer(variable: Foreign) -> int:
     """The value of a counter; 0 for anything else."""
     if variable.shape or not variable.dtype.startswith("int"):
         return 0
@@ -168,7 +169,7 @@ def _integer(variable: Foreign) -> int:
     return int.from_bytes(raw, "little", signed=True)
 
 
-def _made(one: Made) -> Foreign:
+def made(one: Made) -> Foreign:
     """A variable that the file does not have."""
     raw = np.array(one.value, one.dtype).astype(np.dtype(one.dtype).newbyteorder("<")).tobytes()
     return Foreign(f"made/{one.path}", one.dtype, (), lambda: iter((memoryview(raw),)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = ("keras", "tf_keras", "keras_hub", "keras_nlp", "keras_cv", "keras_core")
 _BY_KERAS: Final = frozenset({*PACKAGES, "Custom", "keras_cv.models", "keras_nlp.models"})
+_BY_KERAS_2: Final = frozenset({"log_softmax_v2"})  # what TensorFlow calls its log_softmax
 # Module prefixes of TensorFlow's type specifications (`__typespec__`).
 _SPECS: Final = ("tensorflow.python.framework.", "tensorflow.python.ops.ragged.")
 
@@ -160,7 +161,7 @@ class Judge:
         module = canonical(found.module)
         name = found.name
         if module in (None, "builtins", "__builtin__"):
-            if name in tables.keras_anywhere("function"):
+            if name in tables.keras_anywhere("function") or name in _BY_KERAS_2:
                 return
             if found.module in _PYTHON and name in _python_names():
                 self.report(

@@ -1,6 +1,6 @@
 """A child of test_keras_2_files.py: converts models of Keras 2, loads them, compares.
 
-    python keras_2_child.py FOLDER NAME ...      prints a JSON object: name to what it found
+    python keras_2_child.py FOLDER FILE ...      prints a JSON object: file to what it found
 
 For each: `predict` and `trained`, the largest differences of the outputs from those of Keras 2, before
 and after a step of training; `loss`, that of the loss of this step; `slots`, names of variables of the
@@ -57,9 +57,9 @@ def reset(model: Any) -> None:
 
 def check(folder: Path, name: str) -> dict[str, Any]:
     path = folder / f"{name}.safemodel"
-    sm.convert(FILES / f"{name}.h5", path, signer=None)
+    sm.convert(FILES / name, path, signer=None)
     model = sm.load(path, trust=sm.UNSIGNED)
-    with np.load(FILES / f"{name}.npz") as file:
+    with np.load((FILES / name).with_suffix(".npz")) as file:
         expected = dict(file)
     inputs = shaped(numbered(expected, "x"), getattr(model, "_inputs_struct", None))
     found: dict[str, Any] = {"predict": differs(model, inputs, numbered(expected, "predict"))}

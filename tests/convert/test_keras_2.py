@@ -347,6 +347,68 @@ def test_slots_that_are_missing_or_unknown_are_none() -> None:
     assert order({}, ["iteration:0"], "Unheard") is None
 
 
+def counted(config: Any, *shapes: tuple[int, ...], kind: str = "Adam") -> Any:
+    return keras_2_training.counted_names({"class_name": kind, "config": config}, shapes)
+
+
+def test_slots_without_names_get_the_order_of_now() -> None:
+    a, b = (2, 3), (3,)
+    found = counted({}, (), a, a, b, b)
+    assert found == ["iteration", "m/0", "v/0", "m/1", "v/1"]
+    assert order({"learning_rate": 0.1}, found) == [
+        "iteration", Made("learning_rate", "float32", 0.1), "m/0", "v/0", "m/1", "v/1",
+    ]  # fmt: skip
+    strict = counted({"amsgrad": True, "use_ema": True}, (), a, b, a, a, b, b, a, b)
+    assert strict == [
+        "iteration",
+        "average/0",
+        "average/1",
+        "m/0",
+        "v/0",
+        "m/1",
+        "v/1",
+        "vhat/0",
+        "vhat/1",
+    ]
+    several = counted({"momentum": 0.5, "centered": True}, (), a, b, a, b, a, b, kind="RMSprop")
+    assert several == ["iteration", "rms/0", "rms/1", "momentum/0", "momentum/1", "mg/0", "mg/1"]
+    unused = counted({"momentum": 0.0, "learning_rate": 0.1}, (), a, b, kind="SGD")
+    assert unused == ["iteration", "m/0", "m/1"]
+    assert order({"learning_rate": 0.1}, unused, "SGD") == [
+        "iteration",
+        Made("learning_rate", "float32", 0.1),
+    ]
+    below = {"inner_optimizer": {"class_name": "Lion", "config": {}}}
+    assert counted(below, (), a, b, kind="LossScaleOptimizer") == ["iteration", "m/0", "m/1"]
+    assert keras_2_training.counted_names("sgd", [(), a]) == ["iteration", "m/0"]
+
+
+def test_an_optimizer_by_its_name_has_its_own_rate() -> None:
+    for name, rate in (("SGD", 0.01), ("adam", 0.001)):
+        found = keras_2_training.optimizer_order(name, ["iteration"], lambda _: (), lambda _: 0)
+        assert found == ["iteration", Made("learning_rate", "float32", rate)]
+
+
+@pytest.mark.parametrize(
+    ("config", "shapes", "kind"),
+    [
+        ({}, [(), (2,), (3,)], "Adam"),  # slots of one variable of two shapes
+        ({}, [(), (2,), (3,), (2,), (3,)], "Adam"),  # in the order of legacy optimizers
+        ({}, [(), (2,), (2,), (3,)], "Adam"),  # one too few
+        ({}, [(1,), (2,), (2,)], "Adam"),  # steps that are none
+        ({"amsgrad": True}, [(), (2,), (2,)], "Adam"),
+        ({"use_ema": True}, [(), (2,), (2,)], "Adam"),
+        ({}, [(), (2,), (2,)], "Adafactor"),  # rows and columns, which nothing tells apart
+        ({}, [(), (2,)], "Unheard"),
+        ({"inner_optimizer": 3}, [(), (2,)], "LossScaleOptimizer"),
+        ([], [(), (2,)], "Adam"),
+        ({}, [(), (2,)], ["Adam"]),
+    ],
+)
+def test_slots_that_nothing_tells_apart_are_none(config: Any, shapes: Any, kind: Any) -> None:
+    assert counted(config, *shapes, kind=kind) is None
+
+
 # Any values
 
 
@@ -399,6 +461,9 @@ def test_any_optimizer_gives_an_order_or_none(config: Any, names: list[str]) -> 
         given_config = {"class_name": kind, "config": config}
         found = keras_2_training.optimizer_order(given_config, names, lambda _: (), lambda _: 1)
         assert found is None or type(found) is list
+        shapes = [()] * len(names)
+        named = keras_2_training.counted_names(given_config, shapes)
+        assert named is None or len(named) == len(shapes)
 
 
 def test_what_is_nested_too_deeply_is_refused() -> None:

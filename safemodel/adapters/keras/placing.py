@@ -83,10 +83,12 @@ def place(model: Any, source: LaidOut) -> Placed:
     if source.layout == H5:
         _place_h5(model, source, placed)
         return placed
-    for path, part in saveables(model):
+    parts = list(saveables(model))
+    others = _other_names(source, {path for path, _ in parts})
+    for path, part in parts:
         if is_optimizer(path):
             continue
-        group = _group_of(source, path)
+        group = path if path in source.groups else others.get(_plain(path))
         if group is not None:
             placed.used.add(group)
         _record(part, group or path, source.groups.get(group or path, {}), placed)
@@ -95,11 +97,18 @@ def place(model: Any, source: LaidOut) -> Placed:
     return placed
 
 
-def _group_of(source: LaidOut, path: str) -> str | None:
-    if path in source.groups:
-        return path
-    old = path.replace("layers", _OLD)
-    return old if old in source.groups else None
+def _other_names(source: LaidOut, paths: set[str]) -> dict[str, str]:
+    """Groups at none of these paths, by what older releases call them: attributes were private."""
+    found: dict[str, list[str]] = {}
+    for group in source.groups:
+        if group not in paths:
+            found.setdefault(_plain(group), []).append(group)
+    return {plain: groups[0] for plain, groups in found.items() if len(groups) == 1}
+
+
+def _plain(path: str) -> str:
+    parts = ("layers" if part == _OLD else part.lstrip("_") for part in path.split("/"))
+    return "/".join(parts)
 
 
 # What Keras' saving walks (keras.src.saving.saving_lib, 3.15)

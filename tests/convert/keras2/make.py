@@ -2,7 +2,8 @@
 
     python make.py [NAME ...]
 
-NAME.h5 is a full model in the legacy format, trained for two steps. NAME.npz is what it computes:
+NAME.h5 is a full model in the legacy format, trained for two steps; NAME.keras, of those in `ZIPPED`,
+is the same in the newer format. NAME.npz is what it computes:
 `x*` are inputs, `predict*` outputs, `target*` labels, `trained*` the outputs after one more step of
 training, `logs` its loss; `slot*` the variables of the optimizer before that step, by name in
 `slots`. Models with noise have no `trained`.
@@ -28,6 +29,11 @@ O = keras.optimizers
 OLD = keras.optimizers.legacy
 CASES: dict[str, Callable[[], Any]] = {}
 NOISY: set[str] = set()
+ZIPPED = {
+    "activations", "categories", "convolutions", "first", "frozen_base", "listed_inputs_and_outputs", "loss_scale",
+    "lstm", "mixed_precision", "nested_models", "noise", "normalizations", "several_inputs_and_outputs", "stateful",
+    "transformer",
+}  # fmt: skip
 rng = np.random.default_rng(3)
 
 
@@ -516,6 +522,8 @@ def write(name: str) -> None:
     found = {f"x{i}": one for i, one in enumerate(listed(x))}
     model.reset_states()
     model.save(HERE / f"{name}.h5")
+    if name in ZIPPED:
+        model.save(HERE / f"{name}.keras")
     found |= {f"predict{i}": one for i, one in enumerate(listed(model(x, training=False)))}
     if y is not None:
         variables = model.optimizer.variables

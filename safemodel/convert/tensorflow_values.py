@@ -64,12 +64,13 @@ class Values:
         self._shards: dict[int, Source] = {}
         self._prefix, self._opened = prefix, opened
         self.keys = tuple(self._index.tensors)
+        self._asked: set[str] = set()
 
     def __contains__(self, key: object) -> bool:
         return key in self._index.tensors
 
     def value(self, key: str) -> Value:
-        """The value of a key.
+        """The value of a key, which may be asked for once: it is that of one variable.
 
         Raises:
             UnconvertibleError: it is of a type that no archive has.
@@ -79,6 +80,9 @@ class Values:
         entry = self._index.tensors.get(key)
         if entry is None:
             raise DamagedError("is not in the checkpoint", place=key)
+        if key in self._asked:
+            raise DamagedError("is the value of two variables", place=key)
+        self._asked.add(key)
         with locating(place=key):
             if entry.dtype == STRING:
                 texts = tuple(map(bytes, tensor_bundle.parse_strings(self._bytes(entry), entry)))

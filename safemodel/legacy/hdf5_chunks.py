@@ -6,19 +6,23 @@ A chunk inflates to its size or not at all, and each must be there, once.
 
 from __future__ import annotations
 
+import itertools
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from safemodel.errors import DamagedError, UnreadableError
+from safemodel.errors import BudgetError, DamagedError, UnreadableError
 from safemodel.legacy.hdf5_objects import Message
 from safemodel.legacy.hdf5_source import Source
 
 _DEFLATE: Final = 1
 _SHUFFLE: Final = 2
 _DIGEST: Final = 3  # Fletcher32
+# Of a value, by its bytes
+_FORMATS: Final[Mapping[int, Literal["B", "H", "I", "Q"]]] = {1: "B", 2: "H", 4: "I", 8: "Q"}
+MAX_RUNS: Final = 4_000_000  # pieces that chunks of one dataset are put together of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,16 @@ class Chunks:
     item: int
     filters: tuple[int, ...]
     places: dict[tuple[int, ...], tuple[int, int]]  # of a chunk's first value: position, bytes
+
+    @property
+    def stored(self) -> int:
+        """Bytes of all chunks in the file."""
+        return sum(size for _, size in self.places.values())
+
+    @property
+    def inflated(self) -> int:
+        """Bytes of all chunks behind the filters, with what is beyond the ends of the dataset."""
+        return len(self.places) * self.item * math.prod(self.sizes)
 
 
 def filters(source: Source, message: Message | None) -> tuple[int, ...]:
@@ -73,6 +87,9 @@ def chunks(
     total, each = math.prod(counts), item * math.prod(sizes[:-1])
     if each > 2 * item * math.prod(shape) + (1 << 20) or total > len(source.data):
         raise DamagedError("chunks that are larger than their dataset", offset=layout)
+    most = [min(step, size) for step, size in zip(sizes, shape, strict=False)]
+    if total * math.prod(most) // max(most) > MAX_RUNS:
+        raise BudgetError(f"chunks in more than {MAX_RUNS} pieces", offset=layout)
     places: dict[tuple[int, ...], tuple[int, int]] = {}
     for key, start, size, mask in _leaves(source, source.address(layout + 3), rank):
         axes = zip(key, sizes, shape, strict=False)
@@ -116,20 +133,35 @@ def _leaves(
 def joined(data: memoryview, chunks: Chunks) -> Iterator[memoryview]:
     """The values of all chunks, put together in C order."""
     shape, sizes, item = chunks.shape, chunks.sizes, chunks.item
-    result = bytearray(item * math.prod(shape))
-    steps = [item * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    whole = bytearray(item * math.prod(shape))
+    result = memoryview(whole).cast(_FORMATS[item])
+    steps, inner = _steps(shape), _steps(sizes)
     for key, (start, size) in chunks.places.items():
-        chunk = _unpacked(data[start : start + size], chunks)
-        extent = [min(step, whole - at) for at, step, whole in zip(key, sizes, shape, strict=True)]
-        run = item * extent[-1]
-        for row in range(math.prod(extent[:-1])):
-            source, target, left = 0, item * key[-1], row
-            for axis in range(len(shape) - 2, -1, -1):
-                left, index = divmod(left, extent[axis])
-                source += index * item * math.prod(sizes[axis + 1 :])
-                target += (key[axis] + index) * steps[axis]
-            result[target : target + run] = chunk[source : source + run]
-    yield memoryview(result)
+        chunk = _unpacked(data[start : start + size], chunks).cast(_FORMATS[item])
+        extent = _extent(key, chunks)
+        along = extent.index(max(extent))  # copied in one go
+        others = [axis for axis in range(len(shape)) if axis != along]
+        first = sum(at * step for at, step in zip(key, steps, strict=True))
+        for place in itertools.product(*(range(extent[axis]) for axis in others)):
+            pairs = list(zip(place, others, strict=True))
+            source = sum(at * inner[axis] for at, axis in pairs)
+            target = first + sum(at * steps[axis] for at, axis in pairs)
+            count = extent[along]
+            result[target : target + count * steps[along] : steps[along]] = chunk[
+                source : source + count * inner[along] : inner[along]
+            ]
+    yield memoryview(whole)
+
+
+def _extent(key: tuple[int, ...], chunks: Chunks) -> list[int]:
+    """How much of a chunk is within the dataset, by axis."""
+    axes = zip(key, chunks.sizes, chunks.shape, strict=True)
+    return [min(step, whole - at) for at, step, whole in axes]
+
+
+def _steps(shape: tuple[int, ...]) -> list[int]:
+    """Values from one to the next along each axis."""
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
 def _unpacked(raw: memoryview, chunks: Chunks) -> memoryview:

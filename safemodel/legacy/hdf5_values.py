@@ -21,7 +21,7 @@ from safemodel.legacy.hdf5_facts import Attribute, Dataset, Hdf5Facts
 from safemodel.legacy.hdf5_source import Source
 from safemodel.legacy.hdf5_types import number_type
 
-MAX_TEXTS: Final = 100_000  # of one attribute
+MAX_TEXTS: Final = 400_000  # of all attributes that are lists of text
 MAX_TEXT_BYTES: Final = 64 << 20  # of all attributes that are lists of text
 _COMPACT: Final = 0
 _CONTIGUOUS: Final = 1
@@ -68,6 +68,7 @@ class Values:
         self._spend = spend
         self._left = len(data)
         self._texts_left = MAX_TEXT_BYTES
+        self._count_left = MAX_TEXTS
         self._datasets: dict[str, Dataset] = {}
         for one in sorted(self.facts.datasets, key=lambda one: one.path):
             if one.path in self._datasets:
@@ -133,7 +134,8 @@ class Values:
         if kind == _CHUNKED and size:
             filters = chunking.filters(source, kinds.get(objects.FILTERS))
             chunks = chunking.chunks(source, layout, shape, item, filters)
-            self._spending(size)
+            self._spending(max(size, chunks.inflated))
+            self._take(chunks.stored, layout)
             return Numbers(
                 dataset.path, dtype, shape, size, lambda: chunking.joined(self._data, chunks)
             )
@@ -163,17 +165,21 @@ class Values:
         if there != size:
             raise DamagedError(f"{there} bytes of values, which must be {size}", offset=layout)
         source.take(start, size)
+        self._take(size, layout)
+        return start
+
+    def _take(self, size: int, layout: int) -> None:
+        """Count bytes of values: of all datasets they can't be more than the file has."""
         self._left -= size
         if self._left < 0:
             raise DamagedError("datasets that share their values", offset=layout)
-        return start
 
     def texts(self, owner: str, name: str) -> tuple[str, ...] | None:
         """The texts of an attribute that is a list; None if there is none.
 
         Raises:
             DamagedError: it is something else, or not UTF-8.
-            BudgetError: more than 100,000, or too long.
+            BudgetError: with those before more than 400,000, or too long.
         """
         found = self._attributes.get((owner, name))
         if found is None:
@@ -187,7 +193,8 @@ class Values:
             return ()
         if not raw.type.text:
             raise DamagedError(f"the attribute {name} is no list of text", place=owner)
-        if count > MAX_TEXTS:
+        self._count_left -= count
+        if self._count_left < 0:
             raise BudgetError(f"an attribute of {count} texts", place=owner)
         try:
             return tuple(one.decode("utf-8") for one in self._texts(source, raw, count))

@@ -12,6 +12,7 @@ tensorflow/core/util/saved_tensor_slice_util.cc, tensorflow/core/lib/strings/ord
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,6 +105,7 @@ def parse_index(data: memoryview, *, spend: Spend | None = None) -> Index:
         raise DamagedError("a table without entries")
     found = Index(*header, tensors, parts)
     _check_parts(found)
+    _check_places(found)
     return found
 
 
@@ -215,6 +217,8 @@ def _check_size(entry: Entry) -> None:
     if count >= _MAX_SIZE:
         raise DamagedError(f"a tensor of {count} elements", offset=entry.place)
     if entry.slices:
+        if entry.size:
+            raise DamagedError("a tensor in parts that has bytes, too", offset=entry.place)
         return
     if entry.dtype == STRING:
         wrong = entry.size < count + 4
@@ -283,6 +287,18 @@ def _check_parts(index: Index) -> None:
             raise DamagedError("parts that are not the whole tensor", offset=entry.place)
     if len(used) != len(index.parts):
         raise DamagedError("a part that belongs to no tensor")
+
+
+def _check_places(index: Index) -> None:
+    """No two values may share bytes: a small file would stand for any number of large values."""
+    places = sorted(
+        (entry.shard, entry.offset, entry.size, entry.place)
+        for entry in (*index.tensors.values(), *index.parts.values())
+        if entry.size and not entry.slices
+    )
+    for (shard, start, size, _), (other, first, _, place) in itertools.pairwise(places):
+        if shard == other and first < start + size:
+            raise DamagedError("a tensor that shares its bytes with another", offset=place)
 
 
 # Numbers in keys, so written that their bytes sort as they do (OrderedCode)

@@ -209,6 +209,19 @@ def test_what_is_no_variable_is_named(tmp_path: Path, caplog: pytest.LogCaptureF
     assert "left out values that are no variables: x" in caplog.text
 
 
+def test_a_value_is_that_of_one_variable(tmp_path: Path) -> None:
+    objects = make.object_graph(
+        [make.children({"v": 1, "w": 2}), make.value("v"), make.value("v", full_name="w")]
+    )
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "ckpt"),
+        tensor_names=["_CHECKPOINTABLE_OBJECT_GRAPH", "v"],
+        shape_and_slices=["", ""],
+        tensors=[tf.constant(objects), tf.constant([1.0])],
+    )
+    assert "two variables" in refused(tmp_path / "ckpt", tmp_path)
+
+
 def test_nothing_of_tensorflow_is_imported(tmp_path: Path) -> None:
     prefix = written(Net(), tmp_path)
     code = (

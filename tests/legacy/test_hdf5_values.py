@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from safemodel.errors import BudgetError, DamagedError, LegacyError, UnreadableError
-from safemodel.legacy import hdf5_values
+from safemodel.legacy import hdf5_chunks, hdf5_values
 from safemodel.legacy.hdf5_values import Values
 from tests.legacy.hdf5_samples import VERSIONS, h5py, np
 
@@ -186,6 +188,71 @@ def test_a_chunk_that_is_missing_is_refused() -> None:
         Values(memoryview(written(make))).numbers("/x")
 
 
+@pytest.mark.parametrize(
+    ("shape", "chunks"),
+    [((7,), (3,)), ((5, 1), (2, 1)), ((9, 4), (4, 3)), ((3, 8, 2), (2, 3, 2)), ((2, 3), (4, 5))],
+)
+@pytest.mark.parametrize("dtype", ["u1", "<f2", "<i4", "<c8"])
+def test_chunks_of_any_shape(shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str) -> None:
+    expected = numbers(shape, dtype)
+
+    def make(file: Any) -> None:
+        made = file.create_dataset("x", shape, dtype, chunks=chunks, maxshape=(None,) * len(shape))
+        made[...] = expected
+
+    assert raw(Values(memoryview(written(make))), "/x") == expected.tobytes()
+
+
+def thin(rows: int, width: int = 1) -> bytes:
+    """Zeros in chunks of one value in each row, well compressed."""
+
+    def make(file: Any) -> None:
+        made = file.create_dataset(
+            "x", (4 * rows, 2), "u1", chunks=(rows, width), maxshape=(None, None), compression=9
+        )
+        for first in range(0, 4 * rows, rows):
+            for column in range(0, 2, width):
+                made.id.write_direct_chunk((first, column), zlib.compress(bytes(rows * width), 9))
+
+    return written(make)
+
+
+def test_thin_chunks_are_put_together_at_once() -> None:
+    data = thin(2_000_000)
+    began = time.process_time()
+    assert not any(raw(Values(memoryview(data)), "/x"))
+    assert time.process_time() - began < 3
+
+
+def test_chunks_in_too_many_pieces_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5_chunks, "MAX_RUNS", 7)
+    with pytest.raises(BudgetError, match="pieces"):
+        Values(memoryview(thin(10))).numbers("/x")
+
+
+def test_chunks_that_are_larger_than_the_dataset_are_paid_for() -> None:
+    spent: list[int] = []
+    Values(memoryview(thin(10, 50_000)), spent.append).numbers("/x")
+    assert spent == [4 * 10 * 50_000]
+
+
+def test_chunks_that_share_their_values_are_refused() -> None:
+    def make(file: Any) -> None:
+        made = file.create_dataset("x", (200, 64), "f8", chunks=(1, 64), compression=9)
+        for row in range(200):
+            made.id.write_direct_chunk((row, 0), b"%03d" % row + bytes(61))
+
+    data = bytearray(written(make))
+    first = data.index(b"000" + bytes(61))
+    for row in range(1, 200):
+        place = data.index(b"%03d" % row + bytes(61)).to_bytes(8, "little")
+        at = data.index(place)
+        data[at : at + 8] = first.to_bytes(8, "little")
+        data[at - 32 : at - 28] = (1000).to_bytes(4, "little")
+    with pytest.raises(DamagedError, match="share"):
+        Values(memoryview(bytes(data))).numbers("/x")
+
+
 def test_datasets_that_share_their_values_are_refused() -> None:
     data = bytearray(
         written(lambda f: [f.create_dataset(n, data=numbers((99,), "f8")) for n in "ab"])
@@ -230,6 +297,15 @@ def test_too_many_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hdf5_values, "MAX_TEXTS", 10)
     with pytest.raises(BudgetError):
         Values(memoryview(data)).texts("/", "a")
+
+
+def test_many_lists_of_empty_texts_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = written(lambda f: [f.attrs.__setitem__(name, [b""] * 4) for name in "abc"])
+    monkeypatch.setattr(hdf5_values, "MAX_TEXTS", 10)
+    values = Values(memoryview(data))
+    assert values.texts("/", "a") == values.texts("/", "b") == ("",) * 4
+    with pytest.raises(BudgetError):
+        values.texts("/", "c")
 
 
 @settings(max_examples=150, deadline=None)

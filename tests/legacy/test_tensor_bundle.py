@@ -64,7 +64,9 @@ def test_what_tensorflow_wrote_is_read() -> None:
 
 
 def test_a_hand_made_index_is_read() -> None:
-    found = parsed(index([(b"a", entry(1, [2, 3], size=24, offset=7)), (b"b/c", entry(9, size=8))]))
+    found = parsed(
+        index([(b"a", entry(1, [2, 3], size=24, offset=7)), (b"b/c", entry(9, size=8, offset=31))])
+    )
     assert found.tensors["a"].offset == 7
     assert found.tensors["b/c"].dtype == "int64"
 
@@ -158,6 +160,8 @@ HOSTILE = {
     "unknown rank": index([(b"a", entry(extra=field(2, field(3, 1))))]),
     "too few bytes for texts": index([(b"a", entry(7, [4], size=7))]),
     "part that is not there": index([(b"a", entry(sizes=[2], extra=field(7, field(1, b""))))]),
+    "bytes of another": index([(b"a", entry(sizes=[4], size=16)), (b"b", entry(offset=12))]),
+    "the same bytes": index([(b"a", entry()), (b"b", entry())]),
     "part without a tensor": index([(part_key("a", Slice((0,), (-1,))), entry())]),
 }
 
@@ -202,7 +206,7 @@ def test_a_later_version_is_unreadable() -> None:
 def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BudgetError, match="key"):
         parsed(index([(b"k" * 9000, entry())]))
-    data = index([(b"%05d" % number, entry()) for number in range(50)])
+    data = index([(b"%05d" % number, entry(offset=4 * number)) for number in range(50)])
     assert len(parsed(data).tensors) == 50
     monkeypatch.setattr(leveldb_table, "MAX_ENTRIES", 50)
     with pytest.raises(BudgetError):

@@ -114,6 +114,14 @@ LEFT_OUT = {
     "QuantizeAndDequantizeV3": "dies of a number of bits",
     "CombinedNonMaxSuppression": "a vector as long as a number of its input says",
     "MatrixLogarithm": "does not end for a singular matrix",
+    "RaggedGather": "dies of places in other dimensions than its number of outputs says",
+    "ResourceSparseApplyAdadelta": "dies of a gradient with fewer dimensions than the variable",
+    "ResourceSparseApplyCenteredRMSProp": "as ResourceSparseApplyAdadelta",
+    "ResourceSparseApplyFtrl": "as ResourceSparseApplyAdadelta",
+    "ResourceSparseApplyFtrlV2": "as ResourceSparseApplyAdadelta",
+    "ResourceSparseApplyKerasMomentum": "as ResourceSparseApplyAdadelta",
+    "ResourceSparseApplyMomentum": "as ResourceSparseApplyAdadelta",
+    "ResourceSparseApplyRMSProp": "as ResourceSparseApplyAdadelta",
 }
 
 

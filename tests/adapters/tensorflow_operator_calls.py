@@ -808,14 +808,6 @@ def ragged() -> Calls:
     splits = i64(0, 2, 3)
     return {
         "RaggedRange": [{"starts": i32(0, 1), "limits": i32(3, 5), "deltas": i32(1, 2)}],
-        "RaggedGather": [
-            {
-                "params_nested_splits": [splits],
-                "params_dense_values": ramp(3),
-                "indices": i32(1, 0),
-                "OUTPUT_RAGGED_RANK": 1,
-            }
-        ],
         "RaggedTensorToSparse": [{"rt_nested_splits": [splits], "rt_dense_values": ramp(3)}],
         "RaggedTensorToTensor": [
             {

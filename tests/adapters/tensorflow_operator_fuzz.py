@@ -3,6 +3,9 @@
 A call is run at once, with its gradient, or as the node of a graph whose inputs are constants or
 placeholders. TensorFlow is imported once, in a process that forks those that may die. A call can be
 made again: `python -m tests.adapters.tensorflow_operator_fuzz NAME SEED NUMBER`.
+
+TensorFlow asks for ten seconds again and again for memory that it can't have. So a call in which
+nothing runs is left, and made again later, side by side with others like it.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,10 @@ from tests.adapters.torch_operator_fuzz import FLOATS, INTEGERS
 
 ROOT = Path(__file__).resolve().parents[2]
 SILENCE = float(os.environ.get("SILENCE", "60"))
+# How long a call may use no time of the processor before it is left for later, and how many then
+# are made at once.
+IDLE = 1.5
+SIDE_BY_SIDE = 24
 # What a process may have beyond what it has at first.
 MEMORY = 3 << 27
 # How many calls one process makes.
@@ -213,7 +220,11 @@ def edges(name: str) -> list[dict[str, Any]]:
     found = []
     for one in row.inputs:
         value = given[one.name]
-        if isinstance(value, Variable | Lists):
+        if isinstance(value, Variable):
+            array = np.asarray(value.value)
+            found += [{**given, one.name: Variable(changed)} for changed in _edges(array)]
+            continue
+        if isinstance(value, Lists):
             continue
         listed = isinstance(value, list)
         if listed and not value:
@@ -462,15 +473,20 @@ def limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def child(plan: dict[str, Any], file: Any, first: int, number: int) -> None:
-    """Work through a plan from there, noting place and outcomes in a shared file."""
-    import tensorflow as tf
-
+def limited(tf: Any) -> None:
+    """Prepare this process, just forked, for calls."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     one(tf, "Relu", 0, 0)
     limit()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def child(plan: dict[str, Any], file: Any, first: int, number: int) -> None:
+    """Work through a plan from there, noting place and outcomes in a shared file."""
+    import tensorflow as tf
+
+    limited(tf)
     notes = mmap.mmap(file.fileno(), 24)
     count = 0
     with open(f"{file.name}.outcomes", "a", encoding="ascii") as outcomes:
@@ -494,6 +510,7 @@ def zygote(plan: dict[str, Any]) -> None:
 
     calls()
     found: list[tuple[str, int, str]] = []
+    later: list[tuple[str, int]] = []
     first = number = 0
     with open(plan["notes"], "w+b") as file:
         while first < len(plan["names"]):
@@ -503,44 +520,91 @@ def zygote(plan: dict[str, Any]) -> None:
             how = _forked(plan, file, first, number)
             file.seek(0)
             first, number, _ = struct.unpack("<qqq", file.read(24))
-            if how == "exit 0" and first < len(plan["names"]):
-                number += 1
-                if number >= plan["rounds"]:
-                    first, number = first + 1, 0
-            elif first < len(plan["names"]):
-                name = plan["names"][first]
+            if first == len(plan["names"]):
+                break
+            name = plan["names"][first]
+            if how == "waits":
+                later.append((name, number))
+            elif how != "exit 0":
                 found.append((name, number, how))
                 Path(f"{file.name}.found").write_text(json.dumps(found), encoding="ascii")
-                number += 1
-                if number >= plan["rounds"] or sum(one[0] == name for one in found) >= plan["most"]:
-                    first, number = first + 1, 0
+            number += 1
+            if number >= plan["rounds"] or sum(one[0] == name for one in found) >= plan["most"]:
+                first, number = first + 1, 0
+    for start in range(0, len(later), SIDE_BY_SIDE):
+        found += _again(later[start : start + SIDE_BY_SIDE], plan)
     sys.stdout.write("\n" + json.dumps(found))
 
 
 def _forked(plan: dict[str, Any], file: Any, first: int, number: int) -> str:
-    process = os.fork()
-    if not process:
-        code = 1
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            child(plan, file, first, number)
-            code = 0
-        finally:
-            os._exit(code)
-    seen, since = b"", time.monotonic()
+    process = _apart(lambda: child(plan, file, first, number))
+    seen, since, used, idle = b"", time.monotonic(), 0, time.monotonic()
     while True:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             return f"exit {os.waitstatus_to_exitcode(status)}"
         time.sleep(0.02)
         file.seek(0)
-        now = file.read(24)
+        now, at = file.read(24), time.monotonic()
         if now != seen:
-            seen, since = now, time.monotonic()
-        elif time.monotonic() - since > SILENCE:
+            seen, since, idle = now, at, at
+        if (busy := _used(process)) != used:
+            used, idle = busy, at
+        how = "hangs" if at - since > SILENCE else "waits" if at - idle > IDLE else ""
+        if how:
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
-            return "hangs"
+            return how
+
+
+def _apart(work: Callable[[], None]) -> int:
+    """A process that does some work, and says how it went by its code."""
+    process = os.fork()
+    if not process:
+        code = 1
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return process
+
+
+def _used(process: int) -> int:
+    """The time of the processor that one has used, in ticks; one that ended: none."""
+    with contextlib.suppress(OSError):
+        text = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+        fields = text.rpartition(")")[2].split()
+        return -1 if fields[0] in "RD" else int(fields[11]) + int(fields[12])
+    return 0
+
+
+def _again(waited: list[tuple[str, int]], plan: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """Make calls that waited again, side by side; those that don't end."""
+
+    def work(name: str, number: int) -> None:
+        import tensorflow as tf
+
+        limited(tf)
+        one(tf, name, plan["seed"], number)
+
+    running = {_apart(lambda call=call: work(*call)): call for call in waited}
+    since, found = time.monotonic(), []
+    while running:
+        done, status = os.waitpid(-1, os.WNOHANG)
+        if done:
+            code, call = os.waitstatus_to_exitcode(status), running.pop(done)
+            found += [(*call, f"exit {code}")] if code else []
+        elif time.monotonic() - since > SILENCE:
+            for process, call in running.items():
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
+                found.append((*call, "hangs"))
+            break
+        else:
+            time.sleep(0.05)
+    return found
 
 
 def hunt(

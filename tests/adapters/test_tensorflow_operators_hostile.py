@@ -6,6 +6,7 @@ The default run takes a sample that differs from day to day; the slow one takes 
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 import random
@@ -50,17 +51,8 @@ def test_every_operator_has_a_call() -> None:
     assert without == functions | {"Const"}
 
 
-def test_every_call_passes_the_check_and_gives_what_its_row_says() -> None:
-    for name in CALLED:
-        for given in calls()[name]:
-            live = Live(tf, name, dict(given))
-            live.check()
-            kinds = [one.dtype.name for one in live.run()]
-            assert tuple(kinds) == live.row.output_types(live.attributes), name
-
-
 CONFINED = """
-import os, sys, warnings
+import json, os, sys, warnings
 warnings.simplefilter("ignore")
 import tensorflow as tf
 from tests.adapters.tensorflow_operator_calls import calls
@@ -74,21 +66,23 @@ def hook(event, args):
                                    "import", "exec", "compile", "urllib", "tempfile", "mmap"}:
         seen.append((event, str(args)[:100]))
 made = [Live(tf, name, dict(given)) for name, all in calls().items() for given in all]
-def each():
-    for live in made:
-        live.run()
-each()
+wrong = []
+for live in made:
+    live.check()
+    if tuple(one.dtype.name for one in live.run()) != live.row.output_types(live.attributes):
+        wrong.append(live.name)
 confine()
 sys.addaudithook(hook)
-each()
-os.write(2, f"done {len(made)} {seen}".encode())
+for live in made:
+    live.run()
+os.write(2, json.dumps([len(made), wrong, seen]).encode())
 os._exit(0)
 """
 
 
 @same_release
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is of x86-64")
-def test_no_operator_reads_writes_or_starts_anything() -> None:
+def test_every_call_gives_what_its_row_says_and_reads_writes_or_starts_nothing() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CONFINED],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
@@ -99,14 +93,14 @@ def test_no_operator_reads_writes_or_starts_anything() -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     count = sum(len(recorded) for recorded in calls().values())
-    assert done.stderr.endswith(f"done {count} []"), done.stderr[-2000:]
+    assert done.stderr.endswith(json.dumps([count, [], []])), done.stderr[-2000:]
 
 
 @same_release
 def test_a_sample_of_operators_survives_hostile_calls(tmp_path: Path) -> None:
     day = int(os.environ.get("SAFEMODEL_TEST_SEED", datetime.date.today().toordinal()))
-    names = random.Random(day).sample(CALLED, 30)
-    found, outcomes = hunt([*names, *GUARDED], seed=7, rounds=3, folder=tmp_path)
+    names = random.Random(day).sample(CALLED, 20)
+    found, outcomes = hunt([*names, *GUARDED], seed=7, rounds=2, folder=tmp_path)
     assert found == []
     assert set(outcomes) == {*names, *GUARDED}
 

@@ -27,6 +27,7 @@ from safemodel.legacy.protobuf import (
     signed,
     varint,
 )
+from safemodel.legacy.tensorflow_types import ITEM_SIZES, NAMES, STRING
 
 MAX_RANK: Final = 254  # TensorFlow's own
 MAX_TEXT: Final = 1 << 16  # bytes of a name
@@ -36,21 +37,6 @@ MAX_EXPANDED: Final = 1 << 28  # bytes of all constants that are written shorter
 Range = tuple[int, int]
 Spend = Callable[[int], None]
 
-# Types by their numbers; those of variables and lists have no bytes.
-DTYPES: Final[Mapping[int, str]] = {
-    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string",
-    8: "complex64", 9: "int64", 10: "bool", 11: "qint8", 12: "quint8", 13: "qint32",
-    14: "bfloat16", 15: "qint16", 16: "quint16", 17: "uint16", 18: "complex128", 19: "float16",
-    20: "resource", 21: "variant", 22: "uint32", 23: "uint64", 24: "float8_e5m2",
-    25: "float8_e4m3fn",
-}  # fmt: skip
-# Bytes of an item, and how a typed field of a TensorProto becomes them.
-ITEM_SIZES: Final[Mapping[str, int]] = {
-    "float32": 4, "float64": 8, "int32": 4, "uint8": 1, "int16": 2, "int8": 1, "complex64": 8,
-    "int64": 8, "bool": 1, "qint8": 1, "quint8": 1, "qint32": 4, "bfloat16": 2, "qint16": 2,
-    "quint16": 2, "uint16": 2, "complex128": 16, "float16": 2, "uint32": 4, "uint64": 8,
-    "float8_e5m2": 1, "float8_e4m3fn": 1,
-}  # fmt: skip
 # The field of a TensorProto that holds the values of a type: (number, wire type of one).
 _HELD: Final[Mapping[str, tuple[int, int]]] = {
     "float32": (5, FIXED32), "complex64": (9, FIXED32),
@@ -178,7 +164,7 @@ class ValueReader:
         Raises:
             DamagedError: no type that there is.
         """
-        name = DTYPES.get(number)
+        name = NAMES.get(number)
         if name is None:
             raise DamagedError(f"data type {number}", offset=start)
         return name
@@ -318,9 +304,9 @@ class ValueReader:
         shape = self.shape(found[2][3], found[2][4]) if 2 in found else ()
         if 4 in found and found[4][4] > found[4][3]:
             content = found[4][3], found[4][4]
-        if shape is None or -1 in shape or (kind not in ITEM_SIZES and kind != "string"):
+        if shape is None or -1 in shape or (kind not in ITEM_SIZES and kind != STRING):
             raise DamagedError(f"a constant {kind or 'without a type'} {shape}", offset=start)
-        number = 8 if kind == "string" else _HELD[kind][0]
+        number = 8 if kind == STRING else _HELD[kind][0]
         for field in fields(self.data, start, end, spend=self.spend):
             if field[0] == number:
                 held.append(field)
@@ -331,7 +317,7 @@ class ValueReader:
         self._expanded += max(0, count * size - (end - start))
         if self._expanded > MAX_EXPANDED or count * size > MAX_EXPANDED + len(self.data):
             raise BudgetError("constants that are too large", offset=start)
-        if kind == "string":
+        if kind == STRING:
             return self._strings(shape, content, held)
         given = self._content(kind, content, held, start)
         whole = len(given) == count * size
@@ -364,7 +350,7 @@ class ValueReader:
             if len(held) > count or any(field[1] != BYTES for field in held):
                 raise DamagedError("a constant of another size")
             items = [bytes(self.data[field[3] : field[4]]) for field in held]
-            return TensorFact("string", shape, b"", tuple(items))
+            return TensorFact(STRING, shape, b"", tuple(items))
         position, end = content
         if count > end - position:
             raise DamagedError("a constant of another size", offset=position)
@@ -378,4 +364,4 @@ class ValueReader:
         for size in sizes:
             items.append(bytes(self.data[position : position + size]))
             position += size
-        return TensorFact("string", shape, b"", tuple(items))
+        return TensorFact(STRING, shape, b"", tuple(items))

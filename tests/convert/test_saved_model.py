@@ -324,6 +324,17 @@ def test_functions_outside_of_the_table_are_left_out_and_named(
     assert "Timestamp" in caplog.text
 
 
+def test_types_that_no_archive_has_leave_functions_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = tf.as_dtype("int4")
+    narrow = (lambda x: tf.cast(tf.cast(x, small), tf.int8), [spec(2, dtype=tf.int8)])
+    double = (lambda x: x + x, [spec(2)])
+    made = Made({"narrow": narrow, "double": double}, v=tf.Variable(1.0))
+    assert load(convert(saved(made, tmp_path), tmp_path)).entries == ("double",)
+    assert "left out functions: narrow (" in caplog.text
+
+
 def test_tables_are_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made, *_ = dense()
     keys = tf.lookup.KeyValueTensorInitializer(["a"], [1.0])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from safemodel import limits
 from safemodel.adapters.graph import parse_hex, parse_integer
 from safemodel.adapters.graph_decode import integer, text
+from safemodel.adapters.tensorflow import dtypes
 from safemodel.adapters.tensorflow.program import Inline, Stored
 from safemodel.adapters.tensors import ITEM_SIZES
 from safemodel.errors import ArchitectureError, UnsavableError
@@ -34,7 +35,7 @@ DTYPES: Final = frozenset(
         *("float8_e4m3fn", "float8_e5m2"),
     }
 )
-STRING: Final = "string"
+STRING: Final = dtypes.STRING
 PREFIX: Final = "constants."
 
 # Names of tensors of the bundle, with the dtype and the shape that they have in the graph.

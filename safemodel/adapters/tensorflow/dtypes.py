@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from safemodel.adapters.tensors import STORED as _STORED
+from safemodel.legacy import tensorflow_types
 
-STRING: Final = "string"  # has no stored type: its bytes, and where each string ends
+STRING: Final = tensorflow_types.STRING  # has no stored type: its bytes, and where each string ends
 
 # name -> (type of the stored items, shape of the items that make one element)
 STORED: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {

@@ -66,6 +66,14 @@ class Layout:
         groups = {name: group for name, group in groups.items() if group}
         compiled = config.get("compile_config") if isinstance(config, dict) else None
         optimizer = self._optimizer(values, compiled["optimizer"], notices) if compiled else []
+        used = {f"/{one.path}" for group in groups.values() for one in group}
+        unused = [
+            path
+            for path in values.paths
+            if path not in used and not path.startswith(f"{_OPTIMIZER}/")
+        ]
+        if unused:
+            notices.append(f"left out {len(unused)} values, such as {unused[0]:.200}")
         return laid_out.section(laid_out.H5, groups, optimizer or None)
 
     def _optimizer(self, values: Values, config: Any, notices: list[str]) -> list[Foreign]:
@@ -96,6 +104,8 @@ def layout_of(values: Values) -> Layout | None:
     full = values.text("/", "model_config") is not None
     group = _FULL if full else ""
     layers = names_of(values, group or "/", _LAYERS)
+    if full and names_of(values, "/", _LAYERS) is not None:  # which Keras takes for weights alone
+        raise DamagedError("two lists of layers", place=group)
     if layers is None:
         if full:
             raise DamagedError("a model without the names of its layers", place=group)

@@ -223,6 +223,8 @@ class _Walk:
     def _child(self, path: str, name: bytes, address: int | None, place: int) -> None:
         if address is None:
             raise DamagedError("a link to nowhere", offset=place)
+        if name in (b"", b".") or b"/" in name or b"\0" in name:  # others would find another one
+            self.problem(DamagedError("a link with a name that can't be", offset=place), path)
         self._count()
         self.waiting.append((_join(path, name), address))
 

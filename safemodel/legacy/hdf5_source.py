@@ -45,17 +45,20 @@ class Source:
         self._spend = spend
         self._collections: dict[int, dict[int, Range]] = {}
 
-    def visit(self, position: int, kind: str) -> bool:
+    def visit(self, position: int, kind: str, count: int = 1) -> bool:
         """Whether this structure was not visited before: a second visit could only be a cycle.
+
+        `count` is how many there are in it: others may lie over the same bytes.
 
         Raises:
             BudgetError: more structures than a scan may visit.
         """
-        self._count += 1
+        before = self._count
+        self._count += count
         if self._count > MAX_STRUCTURES:
             raise BudgetError(f"more than {MAX_STRUCTURES} HDF5 structures")
-        if self._spend is not None and not self._count % SPEND_EVERY:
-            self._spend(SPEND_EVERY)
+        if self._spend is not None and self._count // SPEND_EVERY > before // SPEND_EVERY:
+            self._spend(self._count - before)
         if (position, kind) in self._seen:
             return False
         self._seen.add((position, kind))
@@ -202,7 +205,7 @@ def tree2_records(source: Source, position: int | None) -> Iterator[tuple[int, R
     waiting = [(tree.root, tree.records, tree.depth)]
     while waiting:
         node, records, level = waiting.pop()
-        if not source.visit(node, "tree2 node"):
+        if not source.visit(node, "tree2 node", 1 + records):
             continue
         source.expect(node, b"BTIN" if level else b"BTLF", "B-tree node")
         here = node + 6

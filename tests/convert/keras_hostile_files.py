@@ -395,6 +395,11 @@ def a_weight_by_its_whole_path() -> bytes:
 
 
 @case
+def two_lists_of_layers() -> bytes:
+    return edited(lambda file: file.attrs.create("layer_names", [b"dense"]))
+
+
+@case
 def a_weight_that_is_not_there() -> bytes:
     return attribute("model_weights/dense", "weight_names", [b"dense/kernel:0", b"dense/other:0"])
 

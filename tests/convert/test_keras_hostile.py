@@ -20,7 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import safemodel as sm
+from safemodel.convert import keras_files
 from safemodel.errors import SafemodelError
+from safemodel.scan.budget import Limits
 
 pytest.importorskip("h5py")
 from tests.convert import keras_hostile_files as files
@@ -74,6 +76,13 @@ def test_what_lies_is_refused(converted: dict[str, tuple[str, list[str], float]]
     done = {name for name, outcome in outcomes.items() if outcome == "done"}
     assert done - files.CONVERTS == set()
     assert files.CONVERTS - done == set(), {n: outcomes[n] for n in files.CONVERTS - done}
+
+
+@pytest.mark.parametrize(("extra", "said"), [({}, 0), ({"model_weights/dense/other": 1.0}, 1)])
+def test_values_that_no_list_names_are_told(extra: dict[str, float], said: int) -> None:
+    data = files.edited(lambda file: [file.create_dataset(p, data=v) for p, v in extra.items()])
+    notices = keras_files.read_hdf5(memoryview(data), Limits(), ()).notices
+    assert len([one for one in notices if "left out 1 values" in one]) == said
 
 
 @pytest.mark.timeout(300)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from safemodel.errors import BudgetError, DamagedError, LegacyError, UnreadableE
 from safemodel.legacy import hdf5, hdf5_source
 from safemodel.legacy.hdf5 import looks_like_hdf5, parse_hdf5
 from safemodel.legacy.hdf5_facts import Hdf5Facts
+from safemodel.legacy.hdf5_source import Source, tree2_records
 from tests.legacy.hdf5_samples import VERSIONS, Account, h5py, np, sample
 
 SMALL = [sample(version, ordered=ordered) for version in VERSIONS[::3] for ordered in (False, True)]
@@ -201,3 +203,26 @@ def test_any_mutation_gives_facts_or_a_legacy_error(choose: st.DataObject) -> No
         data[place : place + len(value)] = value
     with contextlib.suppress(LegacyError):
         facts(bytes(data))
+
+
+@pytest.mark.parametrize("name", [b"a/b", b"a\0b", b"."])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_names_that_libraries_read_as_others_are_problems(name: bytes, version: str) -> None:
+    out = io.BytesIO()
+    with h5py.File(out, "w", libver=version) as file:
+        file["group/" + "~" * len(name)] = 1
+    data = out.getvalue().replace(b"~" * len(name), name)
+    if name == b"a\0b" and version == VERSIONS[0]:  # the name ends there
+        assert parse_hdf5(memoryview(data)).datasets[0].path == "/group/a"
+        return
+    (problem,) = parse_hdf5(memoryview(data)).problems
+    assert "name" in str(problem)
+
+
+def test_records_of_trees_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = b"BTHD" + struct.pack("<BBIHHBBQHQI", 0, 1, 4096, 24, 0, 0, 0, 64, 50, 50, 0)
+    source = Source(memoryview(tree.ljust(64, b"\0") + b"BTLF\0\1" + bytes(24 * 50)))
+    assert len(list(tree2_records(source, 0))) == 50
+    monkeypatch.setattr(hdf5_source, "MAX_STRUCTURES", 40)
+    with pytest.raises(BudgetError):
+        list(tree2_records(Source(source.data), 0))

@@ -89,7 +89,10 @@ class LoadReport:
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:5])
+    # Names of a file are for people: nothing in them may be an order to a terminal.
+    shown = ", ".join(
+        name if name.isprintable() else repr(name)[1:-1] for name in map(str, names[:5])
+    )
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 

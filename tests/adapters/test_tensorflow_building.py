@@ -16,8 +16,9 @@ if importlib.util.find_spec("tensorflow") is None:
 import tensorflow as tf
 
 import safemodel as sm
+from safemodel.adapters.protocol import LoadReport
 from safemodel.adapters.tensorflow import adapter
-from safemodel.errors import ArchitectureError
+from safemodel.errors import ArchitectureError, UnsavableError, UsageError
 from safemodel.format import canonical_json
 
 from .tensorflow_attacks import F32, const, node
@@ -259,3 +260,57 @@ def test_functions_are_counted_for_each_entry(archive: Archive, tmp_path: Path) 
     made = [function([of(F32)], nodes, [0, 0])]
     with pytest.raises(ArchitectureError, match="entries"):
         load(archive, tmp_path, made, *[entry(0, 1)] * 60)
+
+
+# What libraries die of
+
+
+DEEP = {"dtype": "string", "shape": [1] * 33, "values": ["a"]}
+
+
+def test_strings_with_many_axes_are_refused(archive: Archive, tmp_path: Path) -> None:
+    captured = [function([of("string")], [], ["in", 0])], entry(0, 0, [DEEP])
+    written = [function([], [node("Const", dtype="string", value=DEEP)], [0, 0])], entry(0, 0)
+    for functions, called in (captured, written):
+        with pytest.raises(ArchitectureError, match="axes"):
+            load(archive, tmp_path, functions, called)
+
+
+def test_strings_with_many_axes_are_not_given(archive: Archive, tmp_path: Path) -> None:
+    nodes = [const([1] * 33, shape=[33]), node("Reshape", ["in", 0], [0, 0], T="string")]
+    module = load(archive, tmp_path, [function([of("string")], nodes, [1, 0])], entry(0, 1))
+    with pytest.raises(ArchitectureError, match="axes"):
+        module(tf.constant(["a"]))
+
+
+def test_strings_with_many_axes_are_not_saved(tmp_path: Path) -> None:
+    deep = tf.Variable(tf.reshape(tf.constant(["a"]), [1] * 33))
+    with pytest.raises(UnsavableError, match="axes"):
+        sm.save([deep], tmp_path / "m.safemodel", signer=None)
+
+
+def test_messages_have_no_orders_to_a_terminal(archive: Archive, tmp_path: Path) -> None:
+    called = entry(0, 0)
+    called["args"] = [{"dict": [["a\x1b[2J", {"input": 0}]]}]
+    module = load(archive, tmp_path, [function([of(F32)], [], ["in", 0])], called)
+    with pytest.raises(UsageError) as caught:
+        module({"b": 1.0})
+    assert str(caught.value).isprintable()
+    assert str(LoadReport(missing=("a\x1b[2J\n",))) == "missing: a\\x1b[2J\\n"
+
+
+@pytest.mark.parametrize("name", ["self", "def"])
+def test_signatures_that_can_not_be_exported_are_refused(
+    name: str, archive: Archive, tmp_path: Path
+) -> None:
+    called = {**entry(0, 0), "kwargs": [[name, {"input": 0}]]}
+    called["result"] = {"dict": [["o", {"output": 0}]]}
+    nodes = [node("Relu", ["in", 0], T=F32)]
+    program = {
+        "functions": [function([of(F32)], nodes, [0, 0])],
+        "entries": {},
+        "signatures": {"serving_default": called},
+    }
+    assert archive.write(program, tmp_path / "m.safemodel")
+    with pytest.raises(UnsavableError):
+        sm.export(tmp_path / "m.safemodel", tmp_path / "out", to="savedmodel", trust=sm.UNSIGNED)

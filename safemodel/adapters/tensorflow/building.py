@@ -215,7 +215,10 @@ class _Run:
                 for one, ref in zip(inputs, node.inputs, strict=True)
             ]
         if row.name == "AssignVariableOp":  # which takes any shape
-            inputs[1] = _sure(inputs[1], self._function.inputs[node.inputs[0].output])
+            kind = self._function.inputs[node.inputs[0].output]
+            if kind.dtype == STRING and kind.shape is None:
+                raise ArchitectureError("strings of any shape that are assigned")
+            inputs[1] = _sure(inputs[1], kind)
         after = [self._operations[number] for number in node.after]
         costs: Sequence[folding.Cost] = [folding.LATER] * len(node.outputs)
         with tf.control_dependencies([one for one in after if one is not None]):

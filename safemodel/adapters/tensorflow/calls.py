@@ -69,7 +69,7 @@ class Binder:
                 )
         elif tree.kind == "dict":
             if not isinstance(value, Mapping) or value.keys() != set(tree.keys):
-                keys = ", ".join(map(str, tree.keys))
+                keys = ", ".join(map(repr, tree.keys))
                 raise UsageError(f"argument {name} must be a dictionary with the keys {keys}")
             for key, inner in zip(tree.keys, tree.items, strict=True):
                 self._take(inner, value[key], f"{name}[{key!r}]", found)

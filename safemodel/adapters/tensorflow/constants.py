@@ -178,6 +178,8 @@ def parse(value: JsonValue, tensors: Tensors, used: set[str]) -> Inline | Stored
     if type(items) is not list or len(items) != count:
         raise ArchitectureError("a constant with another number of values than its shape says")
     if dtype == STRING:
+        if len(shape) > dtypes.MAX_STRING_RANK:
+            raise ArchitectureError(f"strings with more than {dtypes.MAX_STRING_RANK} axes")
         return Inline(dtype, shape, b"", tuple([parse_string(item) for item in items]))
     if count * ITEM_SIZES[dtype] > limits.MAX_INLINE_BYTES:
         raise ArchitectureError("a constant that is too large to be inline")

@@ -17,6 +17,9 @@ from safemodel.legacy import tensorflow_types
 
 STRING: Final = tensorflow_types.STRING  # has no stored type: its bytes, and where each string ends
 
+# Axes of strings beyond which TensorFlow and NumPy die of turning one into the other.
+MAX_STRING_RANK: Final = 32
+
 # name -> (type of the stored items, shape of the items that make one element)
 STORED: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
     name: _STORED[name]

@@ -34,11 +34,11 @@ def export_saved_model(obj: Any, path: str) -> None:
             hint="a SavedModel is written of a tf.Module, a checkpoint, or a model of Keras",
         )
     _check_names(obj)
-    signatures = {}
     program = obj.program
-    for name, entry in obj.signatures.items():
-        signatures[_key(name)] = _signature(entry, name, program)
     try:
+        signatures = {
+            _key(name): _signature(entry, name, program) for name, entry in obj.signatures.items()
+        }
         tf.saved_model.save(obj, path, signatures=signatures or None)
     except (AssertionError, KeyError, TypeError, ValueError, tf.errors.OpError) as error:
         said = str(error).strip().split("\n", 1)[0]

@@ -13,10 +13,11 @@ import tensorflow as tf
 
 from safemodel.adapters.tensorflow.building import Functions
 from safemodel.adapters.tensorflow.calls import Binder, build, has_leaf
+from safemodel.adapters.tensorflow.dtypes import MAX_STRING_RANK
 from safemodel.adapters.tensorflow.parts import Part
 from safemodel.adapters.tensorflow.program import Entry, Program, TensorType
 from safemodel.adapters.tensorflow.protos import shape_of
-from safemodel.errors import UsageError
+from safemodel.errors import ArchitectureError, UsageError
 
 CALL: Final = "__call__"
 
@@ -48,9 +49,14 @@ class LoadedEntry:
 
         Raises:
             UsageError: the arguments are not like those that it was saved with.
+            ArchitectureError: it gives strings with so many axes that printing them would crash.
         """
-        given = self._concrete(*self._binder.bind(args, kwargs))
-        return build(self._entry.result, given if isinstance(given, list | tuple) else ())
+        found = self._concrete(*self._binder.bind(args, kwargs))
+        given = found if isinstance(found, list | tuple) else ()
+        for one in given:
+            if one.dtype == tf.string and (one.shape.rank or 0) > MAX_STRING_RANK:
+                raise ArchitectureError(f"strings with more than {MAX_STRING_RANK} axes")
+        return build(self._entry.result, given)
 
     def function(self) -> Any:
         """The same as a tf.function with one signature, as SavedModels have it."""

@@ -13,7 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from safemodel.adapters.graph_encode import Encoder, Node, join
-from safemodel.adapters.tensorflow.dtypes import CARRIERS, STORED, STRING, stored_shape
+from safemodel.adapters.tensorflow.dtypes import (
+    CARRIERS,
+    MAX_STRING_RANK,
+    STORED,
+    STRING,
+    stored_shape,
+)
 from safemodel.adapters.tensorflow.variables import is_name
 from safemodel.errors import UnsavableError
 
@@ -60,6 +66,9 @@ def encode_tensor(value: Any, path: str, encoder: Encoder, *, kind: str = "tenso
     node: Node = {"kind": kind, "dtype": dtype}
     shape = tuple(value.shape.as_list())
     if dtype == STRING:
+        if len(shape) > MAX_STRING_RANK:
+            said = f"strings with more than {MAX_STRING_RANK} axes"
+            raise UnsavableError(said, place=path or None)
         _encode_strings(value, shape, node, path, encoder)
         return node
     stored = stored_shape(dtype, shape)

@@ -17,7 +17,7 @@ import numpy as np
 from safemodel import limits
 from safemodel.adapters.arrays import check_bytes
 from safemodel.adapters.graph_decode import Builder, Decoder, Node, flag, text
-from safemodel.adapters.tensorflow.dtypes import STORED, STRING, carrier
+from safemodel.adapters.tensorflow.dtypes import MAX_STRING_RANK, STORED, STRING, carrier
 from safemodel.errors import ArchitectureError
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def _shape(node: Node, dtype: str, decoder: Decoder) -> tuple[int, ...]:
         ends = _info(tensors, node["ends"])
         if ends.dtype != "I64" or data.dtype != "U8" or len(data.shape) != 1:
             raise ArchitectureError("strings are bytes, and integers that say where each ends")
+        if len(ends.shape) > MAX_STRING_RANK:
+            raise ArchitectureError(f"strings with more than {MAX_STRING_RANK} axes")
         decoder.charge(ends.nbytes * limits.LOOKS_PER_COPY)  # objects of Python
         return tuple(ends.shape)
     kind, unit = STORED[dtype]

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from safemodel import adapters
 from safemodel.adapters import huggingface, tensors
+from safemodel.adapters import keras as keras_adapter
 from safemodel.adapters import numpy as plain_adapter
 from safemodel.adapters import sklearn as models_adapter
 from safemodel.adapters.keras import checking
@@ -21,7 +22,7 @@ from safemodel.adapters.needs import is_name, needs_of
 from safemodel.adapters.protocol import Saved
 from safemodel.bundle.contents import Contents, TensorData
 from safemodel.bundle.write import write
-from safemodel.convert import keras_files, torch_encoding
+from safemodel.convert import torch_encoding
 from safemodel.convert.lineage import described
 from safemodel.convert.readers import Converted, read
 from safemodel.convert.sources import Source, opened, streamed
@@ -301,7 +302,7 @@ def watching(tensors: Sequence[TensorData], files: Sequence[Source]) -> tuple[Te
 
 
 VERSIONS: Final[Mapping[str, int]] = {
-    "keras": keras_files.VERSION,
+    "keras": keras_adapter.VERSION,
     "numpy": plain_adapter.VERSION,
     "sklearn": models_adapter.VERSION,
     "torch": tensors.VERSION,

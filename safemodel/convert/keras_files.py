@@ -23,7 +23,6 @@ from safemodel.legacy.hdf5_values import Values
 from safemodel.scan.budget import Budget, Limits
 
 NAME: Final = "keras"
-VERSION: Final = 1
 FRAMEWORK: Final = "keras"
 _CONFIG: Final = "config.json"
 _METADATA: Final = "metadata.json"

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from safemodel.adapters.tensorflow.program import VariableType
+from safemodel.adapters.tensorflow.roots import Root
 from safemodel.convert import converting
 from safemodel.convert.saved_functions import Functions
 from safemodel.convert.tensorflow_checkpoint import add_slots, by_name, open_values, tracked
 from safemodel.convert.tensorflow_files import converting_files, left_out
-from safemodel.convert.tensorflow_state import Module, Root, Variable, arranged, encode_state
+from safemodel.convert.tensorflow_state import Module, Variable, arranged, encode_state
 from safemodel.errors import DamagedError, UnconvertibleError, locating
 from safemodel.legacy.saved_model import MetaGraphFact, ObjectFact, parse_saved_model
 from safemodel.legacy.tensor_bundle import OBJECT_GRAPH

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from safemodel.adapters import notice
+from safemodel.adapters.tensorflow import VERSION
 from safemodel.bundle.contents import Contents
 from safemodel.convert import converting
 from safemodel.convert.lineage import described
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
 
 ADAPTER: Final = "tensorflow"
-VERSION: Final = 1  # of the adapter
 MAX_GRAPH: Final = 2 << 30  # bytes of a saved_model.pb; protobuf has no larger message
 _RELEASE: Final = re.compile(r"[0-9][0-9A-Za-z.+-]{0,40}")
 _SHOWN: Final = 6

@@ -16,16 +16,15 @@ import numpy as np
 from safemodel import limits
 from safemodel.adapters import plain
 from safemodel.adapters.graph_encode import EncodedGraph, Encoder, Node, encode, join
+from safemodel.adapters.tensorflow import roots
 from safemodel.adapters.tensorflow.dtypes import STORED, STRING, stored_shape
-from safemodel.adapters.tensorflow.facts import CONSTANTS, STATE, order
+from safemodel.adapters.tensorflow.facts import order
 from safemodel.adapters.tensorflow.variables import is_name
 from safemodel.errors import UnconvertibleError
-from safemodel.legacy.tensorflow_values import TensorFact
 
 if TYPE_CHECKING:
     from safemodel.adapters.graph_encode import Handler, Inline
     from safemodel.convert.tensorflow_values import Value
-    from safemodel.format.canonical_json import JsonValue
     from safemodel.legacy.tensorflow_functions import Shape
 
 _NUMBERS: Final = ("list", "tuple")
@@ -48,19 +47,6 @@ class Module:
     class_name: str
     container: str | None = None
     parts: dict[str, Module | Variable] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Root:
-    """A module, and the constants of its functions by name."""
-
-    module: Module
-    constants: Mapping[str, TensorFact]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Constants:
-    by_name: Mapping[str, TensorFact]
 
 
 def arranged(root: Module) -> None:
@@ -150,28 +136,6 @@ def _variable(obj: Any, path: str, encoder: Encoder) -> Node:
     return node
 
 
-def _root(obj: Any, path: str, encoder: Encoder) -> Node:
-    # Variables have the names that they would have without functions.
-    root: Root = obj
-    state, constants = encoder.value(root.module, ""), encoder.value(_Constants(root.constants), "")
-    return {"kind": "dict", "items": [[STATE, state], [CONSTANTS, constants]]}
-
-
-def _constants(obj: Any, path: str, encoder: Encoder) -> Node:
-    items: list[JsonValue] = [
-        [name, encoder.value(fact, name)] for name, fact in obj.by_name.items()
-    ]
-    return {"kind": "dict", "items": items}
-
-
-def _constant(obj: Any, path: str, encoder: Encoder) -> Node:
-    fact: TensorFact = obj
-    node: Node = {"kind": "tensor", "dtype": fact.dtype}
-    shape = stored_shape(fact.dtype, fact.shape)
-    encoder.store(node, "data", path, STORED[fact.dtype][0], shape, lambda: (fact.data(),))
-    return node
-
-
 def _value(kind: str, value: Value, path: str, encoder: Encoder) -> Node:
     node: Node = {"kind": kind, "dtype": value.dtype}
     if value.dtype != STRING:
@@ -186,12 +150,10 @@ def _value(kind: str, value: Value, path: str, encoder: Encoder) -> Node:
 
 
 HANDLERS: Final[Mapping[type, Handler]] = {
+    **roots.HANDLERS,
     dict: plain.HANDLERS[dict],
     str: plain.HANDLERS[str],
     Module: _module,
     Variable: _variable,
-    Root: _root,
-    TensorFact: _constant,
-    _Constants: _constants,
 }
 _INLINES: Final[Mapping[type, Inline]] = {str: plain.INLINES[str]}

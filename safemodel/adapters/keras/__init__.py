@@ -3,3 +3,7 @@
 What audits configurations (`checking`, and the table that it reads) needs no Keras, so that files
 of other formats can be audited where it is not installed. Importing this package imports nothing.
 """
+
+from typing import Final
+
+VERSION: Final = 1  # of what the adapter writes; conversions write the same

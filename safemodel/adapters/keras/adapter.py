@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import keras
 
+from safemodel.adapters import keras as package
 from safemodel.adapters import plain
 from safemodel.adapters.graph_decode import decode
 from safemodel.adapters.keras import into as into_weights
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from safemodel.bundle.verified import VerifiedBundle
 
 NAME: Final = "keras"
-VERSION: Final = 1
+VERSION: Final = package.VERSION
 FRAMEWORK: Final = "keras"
 LOAD_OPTIONS: Final = frozenset({"only"})
 SAVE_OPTIONS: Final = frozenset({"architecture", "weights"})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import tensorflow as tf
 
+from safemodel.adapters import tensorflow as package
 from safemodel.adapters.only import chosen
 from safemodel.adapters.protocol import Saved
 from safemodel.adapters.tensorflow import facts, saving
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from safemodel.format.canonical_json import JsonValue
 
 NAME: Final = "tensorflow"
-VERSION: Final = 1
+VERSION: Final = package.VERSION
 FRAMEWORK: Final = "tensorflow"
 SAVE_OPTIONS: Final = frozenset({"example_inputs"})
 LOAD_OPTIONS: Final = frozenset({"only"})

@@ -5,23 +5,17 @@ Implements spec/tensorflow.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from safemodel.adapters.graph_encode import EncodedGraph, Encoder, Node
+from safemodel.adapters.graph_encode import EncodedGraph
 from safemodel.adapters.tensorflow import state, tracing, walk
-from safemodel.adapters.tensorflow.dtypes import STORED, stored_shape
-from safemodel.adapters.tensorflow.facts import CONSTANTS, STATE
 from safemodel.adapters.tensorflow.loaded import LoadedModule
-from safemodel.adapters.tensorflow.values import encode_tensor
+from safemodel.adapters.tensorflow.roots import HANDLERS, Root
 from safemodel.errors import UsageError
-from safemodel.legacy.tensorflow_values import TensorFact
 
 if TYPE_CHECKING:
-    from safemodel.adapters.graph_encode import Handler
     from safemodel.format.canonical_json import JsonValue
 
 
@@ -49,7 +43,7 @@ def save(obj: Any, example_inputs: Any) -> Made:
         encoded = state.encode_state(obj, context)
         notices = [] if isinstance(obj, LoadedModule) or example_inputs is not None else [_STATE]
         return {"graph": encoded.graph}, encoded, notices
-    encoded = state.encode_state(_Root(obj, dict(traced.constants)), context, _HANDLERS)
+    encoded = state.encode_state(Root(obj, dict(traced.constants)), context, HANDLERS)
     architecture = {"graph": encoded.graph, "program": traced.json}
     return architecture, encoded, list(traced.notices)
 
@@ -61,48 +55,5 @@ _STATE = (
 
 def _again(obj: LoadedModule, program: JsonValue) -> Made:
     """A loaded module has the program that it was loaded with."""
-    encoded = state.encode_state(_Root(obj, obj.constants()), {}, _HANDLERS)
+    encoded = state.encode_state(Root(obj, obj.constants()), {}, HANDLERS)
     return {"graph": encoded.graph, "program": program}, encoded, []
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Root:
-    """A module and the constants of its functions, by name: facts, or tensors."""
-
-    module: Any
-    constants: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Constants:
-    by_name: Mapping[str, Any]
-
-
-def _encode_root(root: Any, path: str, encoder: Encoder) -> Node:
-    # The module's variables have the names that they would have without a program.
-    items: Any = [
-        [STATE, encoder.value(root.module, "")],
-        [CONSTANTS, encoder.value(_Constants(root.constants), "")],
-    ]
-    return {"kind": "dict", "items": items}
-
-
-def _encode_constants(constants: Any, path: str, encoder: Encoder) -> Node:
-    items: Any = [[name, encoder.value(one, name)] for name, one in constants.by_name.items()]
-    return {"kind": "dict", "items": items}
-
-
-def _encode_fact(fact: Any, path: str, encoder: Encoder) -> Node:
-    if fact.strings is not None:
-        return encode_tensor(tf.constant(fact.texts(), shape=fact.shape), path, encoder)
-    node: Node = {"kind": "tensor", "dtype": fact.dtype}
-    shape = stored_shape(fact.dtype, fact.shape)
-    encoder.store(node, "data", path, STORED[fact.dtype][0], shape, lambda: (fact.data(),))
-    return node
-
-
-_HANDLERS: Final[Mapping[type, Handler]] = {
-    _Root: _encode_root,
-    _Constants: _encode_constants,
-    TensorFact: _encode_fact,
-}

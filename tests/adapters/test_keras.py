@@ -484,6 +484,16 @@ def test_models_in_a_model_keep_what_they_were_compiled_with(path: Path) -> None
     assert fresh.layers[0].layers[0].optimizer.iterations == 0
 
 
+@pytest.fixture(scope="module")
+def compiled_root(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What is saved of it, which loads as it is; tests change copies of its entries."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        root = root_of(compiled_inside(), monkeypatch)
+    data = archive(root, tmp_path_factory.mktemp("inside") / "m.safemodel")
+    assert sm.load(data, trust=sm.UNSIGNED).compiled
+    return root
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -503,10 +513,9 @@ def test_models_in_a_model_keep_what_they_were_compiled_with(path: Path) -> None
     ],
 )
 def test_changed_entries_of_models_in_a_model_are_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch, change: Any
+    path: Path, compiled_root: dict[str, Any], change: Any
 ) -> None:
-    root = root_of(compiled_inside(), monkeypatch)
-    assert sm.load(archive(root, path), trust=sm.UNSIGNED).compiled
+    root = compiled_root | {"inner": [dict(entry) for entry in compiled_root["inner"]]}
     change(root["inner"])
     with pytest.raises(ArchitectureError):
         sm.load(archive(root, path), trust=sm.UNSIGNED)

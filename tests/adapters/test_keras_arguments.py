@@ -46,7 +46,17 @@ def forms(value: Any) -> Iterator[Any]:
 
 
 def takes(one: Class, argument: str, value: Any) -> bool:
-    """Whether the checker lets a value through, in any form."""
+    """Whether the checker lets a value through, in any form; asked once of each spec."""
+    key = repr((one.arguments[argument], argument == "name", one.role == "policy", value))
+    if key not in _TAKEN:
+        _TAKEN[key] = _takes(one, argument, value)
+    return _TAKEN[key]
+
+
+_TAKEN: dict[str, bool] = {}
+
+
+def _takes(one: Class, argument: str, value: Any) -> bool:
     for form in forms(value):
         try:
             checking.Checker(frozenset())._arguments({argument: form}, one)

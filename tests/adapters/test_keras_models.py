@@ -21,9 +21,7 @@ CHILD = Path(__file__).with_name("keras_fresh.py")
 BACKENDS = ("tensorflow", "torch", "jax")
 # A few of every sort; the others are slow
 FEW = (
-    "first_model", "convolutions", "shared_layers", "operations", "stateful_bidirectional", "attention",
-    "adapted_string_lookup", "own_model", "optimizer_adamw", "dictionaries_of_outputs", "lora", "quantized_int8",
-    "dropouts",
+    "first_model", "shared_layers", "stateful_bidirectional", "adapted_string_lookup", "own_model", "lora", "dropouts",
 )  # fmt: skip
 
 # What other backends have of their own: random states, and numbers of 64 bits (JAX has 32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import safemodel as sm
 from safemodel.adapters.keras import laid_out
 from safemodel.adapters.keras.laid_out import Foreign
+from safemodel.adapters.keras.variables import Stored
 from safemodel.bundle.contents import Contents
 from safemodel.bundle.write import write
 from safemodel.errors import ArchitectureError, SafemodelError, StateMismatchError
@@ -237,3 +239,55 @@ def test_any_section(value: Any) -> None:
         return
     assert found.layout in ("keras3", "h5")
     assert found.stored() == []
+
+
+@needs_keras
+@pytest.mark.parametrize(
+    ("stored", "dtype", "value", "fits"),
+    [
+        ("int64", "int32", 7, True),
+        ("int64", "int32", 1 << 31, False),
+        ("uint64", "int64", 1 << 63, False),
+        ("int8", "uint8", -1, False),
+        ("uint8", "int8", 200, False),
+        ("uint8", "int64", 200, True),
+    ],
+)
+def test_integers_of_another_width_are_taken_if_they_fit(
+    stored: str, dtype: str, value: int, fits: bool
+) -> None:
+    from keras import Variable
+
+    from safemodel.adapters.keras.placing import fitted
+
+    class One(Stored):
+        shape = (3,)
+
+        def array(self) -> Any:
+            return np.array([0, value, 1], stored)
+
+    found = fitted(Variable([0, 0, 0], dtype=dtype), One("x", "x", stored, None))
+    assert (None if found is None else [int(one) for one in found]) == (
+        [0, value, 1] if fits else None
+    )
+
+
+@needs_keras
+def test_integers_of_another_width_take_no_memory_out_of_proportion() -> None:
+    from types import SimpleNamespace
+
+    from safemodel.adapters.keras.placing import fitted
+
+    class One(Stored):
+        shape = (3_000_000,)
+
+        def array(self) -> Any:
+            return np.full(self.shape, 1 << 40, "int64")
+
+    variable = SimpleNamespace(shape=(3_000_000,), _dtype="int32")
+    tracemalloc.start()
+    try:
+        assert fitted(variable, One("x", "x", "int64", None)) is None
+        assert tracemalloc.get_traced_memory()[1] < 4 * 8 * 3_000_000
+    finally:
+        tracemalloc.stop()

@@ -348,3 +348,48 @@ def test_types_have_the_names_of_tensorflow() -> None:
     assert (name_of(1), name_of(19), name_of(101), name_of(77)) == (
         "float32", "float16", "float32_ref", "type 77",
     )  # fmt: skip
+
+
+PART = field(7, field(1, field(1, 1) + field(2, 2)))  # two from the second on
+REASONS = {
+    "a block of 12 bytes": TABLES["block behind the end"],
+    "a block of 0 bytes": TABLES["block of no bytes"],
+    "a block with 0 restart": TABLES["no restart points"],
+    "a block with 4294967295 restart": TABLES["too many restart points"],
+    "first entry is no restart": TABLES["first restart point is not 0"],
+    "more than the place": TABLES["more than a place"],
+    "elements": HOSTILE["huge shape"],
+    "axis of the length": HOSTILE["negative axis"],
+    "in parts that has bytes": index([(b"a", entry(sizes=[2], size=8, extra=PART))]),
+    "outside of its tensor": index(
+        [
+            (b"a", entry(sizes=[2], size=0, extra=PART)),
+            (part_key("a", Slice((1,), (2,))), entry(sizes=[2], size=8)),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_lies_are_found_where_they_are(reason: str) -> None:
+    with pytest.raises(DamagedError, match=reason):
+        parsed(REASONS[reason])
+
+
+def test_a_table_is_no_larger_than_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leveldb_table, "MAX_TABLE", len(REAL) - 1)
+    with pytest.raises(BudgetError, match="a table of"):
+        parsed(REAL)
+
+
+def test_texts_that_do_not_fit_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = masked(crc32c((2).to_bytes(4, "little"))).to_bytes(4, "little")
+    whole = masked(crc32c(b"ab", crc32c(sizes, crc32c((2).to_bytes(4, "little")))))
+    one = Entry("string", (), 0, 0, 7, whole, (), 0)
+    assert list(parse_strings(memoryview(b"\2" + sizes + b"ab"), one)) == [b"ab"]
+    for data in (b"\2" + sizes + b"a", b"\2" + sizes + b"abc", b"\2" + bytes(4) + b"ab"):
+        with pytest.raises(DamagedError, match="lengths"):
+            list(parse_strings(memoryview(data), one))
+    monkeypatch.setattr(tensor_bundle, "MAX_STRING_BYTES", 6)
+    with pytest.raises(BudgetError):
+        list(parse_strings(memoryview(b"\2" + sizes + b"ab"), one))

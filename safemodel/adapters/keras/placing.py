@@ -251,7 +251,7 @@ def fitted(variable: Any, one: Stored) -> Stored | Any | None:
         return None
     array = one.array()
     changed = array.astype(dtype)
-    if not np.array_equal(changed.astype("object"), array.astype("object")):
+    if not np.array_equal(changed.astype(one.dtype), array) or ((changed < 0) != (array < 0)).any():
         return None
     return keras.ops.convert_to_tensor(changed, dtype=dtype)
 

@@ -207,6 +207,10 @@ def test_into_a_model_that_is_not_changed_if_it_does_not_fit(layout: str, tmp_pa
         with pytest.raises(StateMismatchError):
             load(changed(layout, BOTH[name]), tmp_path, into=model)
         assert all(map(np.array_equal, model.get_weights(), before))
+    with pytest.raises(StateMismatchError) as caught:
+        load(changed(layout, BOTH["a shape"]), tmp_path, into=model)
+    assert "dense/kernel: expected float32 [3, 2], found float32" in str(caught.value)
+    assert "missing: dense/kernel" not in str(caught.value)
     assert load(roots()[layout], tmp_path, into=model).complete
     assert model.get_weights()[0].max() == 1
 

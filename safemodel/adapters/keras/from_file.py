@@ -31,8 +31,10 @@ def model_of(config: Mapping[str, Any], source: LaidOut, *, own: bool) -> Any:
     """
     model = building.build(dict(config), own=own)
     placed = placing.place(model, source)
-    for path, problem in placed.problems.items():
-        raise ArchitectureError(problem, place=path[:200] or None)
+    for one in placed.problems:
+        raise ArchitectureError(
+            f"the file has {one.found}, and the model {one.expected}", place=one.path[:200] or None
+        )
     for path in placed.unused(source):
         raise ArchitectureError("no layer of the model has these variables", place=path[:200])
     with building.refusing("the variables can't be set"):
@@ -110,12 +112,15 @@ def put(
     if wanted is not None and not own:
         raise nothing_chosen(names.values())
     held = {id(variable) for variable in into.weights}  # what a file can hold
+    there = placed.values.keys() | {one.key for one in placed.problems}
     report = LoadReport(
-        missing=tuple(
-            path for key, path in own.items() if key in held and key not in placed.values
-        ),
+        missing=tuple(path for key, path in own.items() if key in held and key not in there),
         unexpected=() if wanted is not None else tuple(placed.unused(source)),
-        mismatched=() if wanted is not None else _mismatched(placed.problems),
+        mismatched=tuple(
+            Mismatch(names.get(one.key or 0, one.path) or "(model)", one.expected, one.found)
+            for one in placed.problems
+            if one.key in own or (one.key is None and wanted is None)
+        ),
     )
     report.check(strict=strict)
     with building.refusing("the weights can't be set"):
@@ -125,10 +130,3 @@ def put(
         for owner in found:
             lookups.finish(owner.part)
     return report
-
-
-def _mismatched(problems: Mapping[str, str]) -> tuple[Mismatch, ...]:
-    return tuple(
-        Mismatch(path or "(model)", "what the model has", problem)
-        for path, problem in problems.items()
-    )

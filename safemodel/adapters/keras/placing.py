@@ -22,11 +22,26 @@ from keras.src.utils.naming import to_snake_case
 
 from safemodel.adapters.keras import building, tensors
 from safemodel.adapters.keras.laid_out import H5, LaidOut, is_optimizer
+from safemodel.adapters.keras.stored import said
 from safemodel.adapters.keras.variables import Stored, dtype_of
 from safemodel.errors import ArchitectureError, SafemodelError
 
+_ANY: Final = "what the layer has"
 _MAX_CONTAINERS: Final = 100  # lists and dictionaries in one another
 _OLD: Final = "_layer_checkpoint_dependencies"  # what Keras 2.12 calls `layers`
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What does not fit: what the model has and what the file has, of a group or of one variable.
+
+    `key` is the id of the variable.
+    """
+
+    path: str
+    expected: str
+    found: str
+    key: int | None = None
 
 
 @dataclass(slots=True)
@@ -35,13 +50,13 @@ class Placed:
 
     Attributes:
         values: a variable and its value: what is stored, or a tensor that Keras made of nothing.
-        problems: groups that do not fit, with what is wrong.
+        problems: what does not fit.
         used: groups that an object of the model asked for.
         vocabularies: layers that learned a vocabulary, and their tokens.
     """
 
     values: dict[int, tuple[Any, Stored | Any]] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     vocabularies: list[tuple[Any, tuple[str, ...]]] = field(default_factory=list)
 
@@ -201,7 +216,7 @@ def _record(part: Any, path: str, group: Mapping[str, Stored], placed: Placed) -
         with building.refusing(path or "the model"), scope:
             part.load_own_variables(store)
     except SafemodelError as error:
-        placed.problems[path] = error.message
+        placed.problems += _unfit(part, path, group) or [Problem(path, _ANY, error.message)]
         return
     known = {id(variable): variable for variable in _variables_of(part)}
     taken = {id(value) for value in scope.state_mapping.values()}
@@ -210,12 +225,32 @@ def _record(part: Any, path: str, group: Mapping[str, Stored], placed: Placed) -
     for key, value in scope.state_mapping.items():
         variable = known.get(key)
         if variable is None:
-            placed.problems[path] = f"{path}: a variable that is not its own"
+            placed.problems.append(Problem(path, _ANY, "a value for a variable of another layer"))
             continue
         found = store.made.get(id(value), (None, None))[1]
         if found is None and cast:
             found = cast.pop(0)
         _note(variable, value if found is None else found, path, placed)
+
+
+def _unfit(part: Any, path: str, group: Mapping[str, Stored]) -> list[Problem]:
+    """Why an object did not take its group, as far as shapes say it."""
+    own = [
+        *getattr(part, "_trainable_variables", ()),
+        *getattr(part, "_non_trainable_variables", ()),
+    ]
+    if len(own) != len(group):
+        return [Problem(path, f"{len(own)} variables", f"{len(group)}")]
+    pairs = [(variable, group.get(str(index))) for index, variable in enumerate(own)]
+    return [
+        _of_variable(path, variable, one)
+        for variable, one in pairs
+        if one is not None and tuple(variable.shape) != one.shape
+    ]
+
+
+def _of_variable(path: str, variable: Any, one: Stored) -> Problem:
+    return Problem(f"{path}/{variable.name}", said(variable), str(one), id(variable))
 
 
 def _variables_of(part: Any) -> list[Any]:
@@ -229,9 +264,9 @@ def _variables_of(part: Any) -> list[Any]:
 
 def _note(variable: Any, value: Any, path: str, placed: Placed) -> None:
     if isinstance(value, Stored):
-        value = fitted(variable, value)
+        one, value = value, fitted(variable, value)
         if value is None:
-            placed.problems[path] = f"{path}: {variable.path} is of another type or shape"
+            placed.problems.append(_of_variable(path, variable, one))
             return
     placed.values[id(variable)] = variable, value
 
@@ -291,15 +326,15 @@ def _place_h5(model: Any, source: LaidOut, placed: Placed) -> None:
     names = [path for path, group in source.groups.items() if path and group]
     placed.used.update(names, [""])
     if len(names) != len(layers):
-        problem = f"{len(names)} layers with variables, and the model has {len(layers)}"
-        placed.problems[""] = problem
+        expected, found = (f"{len(one)} layers with variables" for one in (layers, names))
+        placed.problems.append(Problem("", expected, found))
         return
     pairs = [(name, weights) for name, (_, weights) in zip(names, layers, strict=True)]
     for name, weights in (*pairs, ("", [v for v in top if id(v) in known])):
         stored = list(source.groups.get(name, {}).values())
         if len(stored) != len(weights):
-            said = f"{name}: {len(stored)} variables, and the model has {len(weights)}"
-            placed.problems[name] = said
+            expected, found = (f"{len(one)} variables" for one in (weights, stored))
+            placed.problems.append(Problem(name, expected, found))
             continue
         for variable, one in zip(weights, _by_name(weights, stored), strict=True):
             _note(variable, one, name, placed)

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from safemodel.errors import BudgetError, DamagedError, LegacyError, UnreadableError
 from safemodel.legacy import hdf5_chunks, hdf5_values
+from safemodel.legacy.hdf5_objects import Message
+from safemodel.legacy.hdf5_source import Source
 from safemodel.legacy.hdf5_values import Values
 from tests.legacy.hdf5_samples import VERSIONS, h5py, np
 
@@ -251,6 +253,71 @@ def test_chunks_that_share_their_values_are_refused() -> None:
         data[at - 32 : at - 28] = (1000).to_bytes(4, "little")
     with pytest.raises(DamagedError, match="share"):
         Values(memoryview(bytes(data))).numbers("/x")
+
+
+def chunked(chunk: bytes = zlib.compress(bytes(32)), mask: int = 0, filters: int = 1) -> bytes:
+    """Ten numbers in three chunks, the first of them given."""
+
+    def make(file: Any) -> None:
+        how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        how.set_chunk((4,))
+        for _ in range(filters):
+            how.set_deflate(1)
+        space = h5py.h5s.create_simple((10,))
+        made = h5py.Dataset(h5py.h5d.create(file.id, b"x", h5py.h5t.IEEE_F64LE, space, how))
+        for first in (0, 4, 8):
+            packed = chunk if not first else zlib.compress(bytes(32))
+            made.id.write_direct_chunk((first,), packed, mask if not first else 0)
+
+    return written(make)
+
+
+def tree(place: int, raw: bytes) -> bytes:
+    """The same with other bytes in the B-tree of the chunks."""
+    data = bytearray(chunked())
+    at = data.index(b"TREE\x01\x00") + place
+    data[at : at + len(raw)] = raw
+    return bytes(data)
+
+
+def circle() -> bytes:
+    """The same with a B-tree that is its own child."""
+    data = bytearray(tree(5, b"\1\1\0"))
+    at = data.index(b"TREE\x01\x01")
+    data[at + 48 : at + 56] = at.to_bytes(8, "little")
+    return bytes(data)
+
+
+LIES = {
+    "more or less": lambda: chunked(zlib.compress(bytes(100))),
+    "must have 32": lambda: chunked(zlib.compress(bytes(31))),
+    "does not inflate": lambda: chunked(b"x" * 20),
+    "no place in its dataset": lambda: chunked(mask=1),
+    "a chunk that has no place": lambda: tree(24 + 8, b"\5"),
+    "has no place": lambda: tree(24 + 32 + 8, b"\0"),
+    "filter twice": lambda: chunked(filters=2),
+    "do not fit their dataset": lambda: chunked().replace(b"\3\2\2", b"\3\2\3", 1),
+    "comes back to itself": circle,
+    "none of chunks": lambda: tree(4, b"\0"),
+    "a chunk that is nowhere": lambda: tree(48, b"\xff" * 8),
+}
+
+
+@pytest.mark.parametrize("reason", LIES)
+def test_chunks_that_lie_are_refused(reason: str) -> None:
+    assert raw(Values(memoryview(chunked())), "/x") == bytes(80)
+    with pytest.raises((DamagedError, UnreadableError), match=reason):
+        raw(Values(memoryview(LIES[reason]())), "/x")
+
+
+def test_filters_that_are_unknown_or_too_many_are_refused() -> None:
+    data = written(lambda file: file.create_dataset("x", data=np.ones(99), compression="lzf"))
+    with pytest.raises(UnreadableError, match="filter 32000"):
+        Values(memoryview(data)).numbers("/x")
+    for head in (b"\3\0", b"\2\x09"):
+        source = Source(memoryview(head.ljust(99, b"\0")))
+        with pytest.raises(DamagedError, match="filters"):
+            hdf5_chunks.filters(source, Message(11, 0, 99))
 
 
 def test_datasets_that_share_their_values_are_refused() -> None:

@@ -19,10 +19,12 @@ from keras.src import backend
 from keras.src.backend.common import global_state
 from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope
 from keras.src.layers.convolutional.base_conv import BaseConv
+from keras.src.ops.core import Unstack
 from keras.src.saving import object_registration
 from keras.src.saving.serialization_lib import ObjectSharingScope, SafeModeScope
 
 from safemodel.adapters.keras import tensors
+from safemodel.adapters.keras.specs import MAX_SEVERAL
 from safemodel.adapters.keras.variables import DTYPES, Stored, dtype_of, numpy_dtype
 from safemodel.errors import ArchitectureError, SafemodelError
 
@@ -60,13 +62,13 @@ def refusing(what: str) -> Iterator[None]:
 def deferring(*, own: bool) -> Iterator[None]:
     """Make variables without values, unless there are classes of the caller's own."""
     if own:
-        with _scaled():
+        with _scaled(), _few_outputs():
             yield
         return
     before = global_state.get_global_attribute(_UNINITIALIZED)
     global_state.set_global_attribute(_UNINITIALIZED, [])
     try:
-        with _lock, _scaled(), _recurrent_states(), _built_once(), _Deferring():
+        with _lock, _scaled(), _few_outputs(), _recurrent_states(), _built_once(), _Deferring():
             yield
     finally:
         global_state.set_global_attribute(_UNINITIALIZED, before)
@@ -98,6 +100,26 @@ def _keeping(original: Any) -> Any:
             self.lora_alpha = scale
 
     return enable_lora
+
+
+@contextmanager
+def _few_outputs() -> Iterator[None]:
+    """Refuse to take a tensor apart into more than the table permits where it says how many."""
+    with _scaling:
+        original = Unstack.compute_output_spec
+
+        def compute(self: Any, x: Any) -> Any:
+            axis = self.axis if len(x.shape) else 0
+            count = self.num if self.num is not None else x.shape[axis]
+            if count is not None and count > MAX_SEVERAL:
+                raise ValueError(f"{count} tensors of one")
+            return original(self, x)
+
+        Unstack.compute_output_spec = compute
+        try:
+            yield
+        finally:
+            Unstack.compute_output_spec = original
 
 
 @contextmanager
@@ -228,6 +250,19 @@ def set_tensor(variable: Any, value: Any) -> None:
         return
     variable._initializer = lambda shape, dtype: value
     variable._deferred_initialize()
+
+
+def compile_model(model: Any, settings: dict[str, Any]) -> None:
+    """Compile a model with settings that were audited.
+
+    Raises:
+        ArchitectureError: it can't be compiled so.
+    """
+    with refusing("Keras can't compile it"), safely():
+        if type(model).compile is not keras.Model.compile:  # the caller's own
+            model.compile_from_config(settings)
+        else:
+            model.compile(**keras.saving.deserialize_keras_object(settings))
 
 
 def initialize(variables: list[Any]) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 from safemodel import limits
 
 MAX_SIZE: Final = 2**31 - 1
+MAX_SEVERAL: Final = 10_000  # of what Keras makes a list of, or a square
 MAX_INTEGER: Final = 2**63 - 1
 MAX_NAME: Final = 1000
 MAX_DEPTH: Final = 120  # of lists and dictionaries in one another
@@ -299,6 +300,10 @@ _KINDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "pattern": (is_pattern, "a plain name"),
     "policyname": (_is_policy, "the name of a dtype policy"),
     "shape": (is_shape, "a shape"),
+    "several": (
+        lambda value: _between(value, 1, MAX_SEVERAL),
+        f"an integer from 1 to {MAX_SEVERAL}",
+    ),
     "size": (lambda value: _between(value, 1, MAX_SIZE), "an integer from 1"),
     "text": (lambda value: type(value) is str, "text"),
 }

@@ -74,7 +74,11 @@ def halves(
     if "architecture" in getattr(adapter, "SAVE_OPTIONS", ()):
         saved = save(obj, **options, architecture=architecture, weights=weights)
     elif not architecture:
-        raise UsageError(f"what the adapter {adapter.NAME} saves has no weights by themselves")
+        raise UsageError(
+            f"what the adapter {adapter.NAME} saves has no weights by themselves",
+            hint="this is for models of Keras; whether a module is saved with its graph, "
+            "example_inputs= says",
+        )
     else:
         saved = save(obj if weights else adapters.unfitted(obj), **options)
     return saved

@@ -252,19 +252,6 @@ def set_tensor(variable: Any, value: Any) -> None:
     variable._deferred_initialize()
 
 
-def compile_model(model: Any, settings: dict[str, Any]) -> None:
-    """Compile a model with settings that were audited.
-
-    Raises:
-        ArchitectureError: it can't be compiled so.
-    """
-    with refusing("Keras can't compile it"), safely():
-        if type(model).compile is not keras.Model.compile:  # the caller's own
-            model.compile_from_config(settings)
-        else:
-            model.compile(**keras.saving.deserialize_keras_object(settings))
-
-
 def initialize(variables: list[Any]) -> None:
     """Let Keras initialize variables for which there are no values.
 

@@ -13,6 +13,7 @@ import keras
 from keras.src.backend.common.keras_tensor import KerasTensor
 from keras.src.trainers import compile_utils
 
+from safemodel.adapters.keras import building
 from safemodel.adapters.keras.config import plain_config
 from safemodel.adapters.keras.variables import Live
 from safemodel.errors import ArchitectureError
@@ -180,3 +181,16 @@ def build_metric(metric: Any, stored: list[Any]) -> None:
         metric._build((None, classes), (None, classes))
     elif isinstance(metric, keras.metrics.AUC) and len(shape) == 2:
         metric._build((None, shape[1]))
+
+
+def compile_model(model: Any, settings: dict[str, Any]) -> None:
+    """Compile a model with settings that were audited.
+
+    Raises:
+        ArchitectureError: it can't be compiled so.
+    """
+    with building.refusing("Keras can't compile it"), building.safely():
+        if type(model).compile is not keras.Model.compile:  # the caller's own
+            model.compile_from_config(settings)
+        else:
+            model.compile(**keras.saving.deserialize_keras_object(settings))

@@ -10,9 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import keras
-
-from safemodel.adapters.keras import building, lookups, placing
+from safemodel.adapters.keras import building, compiled, lookups, placing
 from safemodel.adapters.keras.laid_out import H5, OPTIMIZER, LaidOut
 from safemodel.adapters.keras.variables import Stored
 from safemodel.adapters.keras.walk import owners
@@ -52,11 +50,7 @@ def model_of(config: Mapping[str, Any], source: LaidOut, *, own: bool) -> Any:
 def _compile(model: Any, settings: Any, source: LaidOut) -> None:
     if not settings:
         return
-    with building.refusing("Keras can't compile it"), building.safely():
-        if type(model).compile is not keras.Model.compile:  # the caller's own
-            model.compile_from_config(settings)
-        else:
-            model.compile(**keras.saving.deserialize_keras_object(settings))
+    compiled.compile_model(model, settings)
     stored = _optimizer_of(source)
     if stored and getattr(model, "optimizer", None) is not None:
         with building.refusing("the optimizer can't be restored"):

@@ -92,11 +92,7 @@ def _compile(
     own: bool,
 ) -> None:
     """Compile one model; `found` are the variables that there are values for, if there are any."""
-    with building.refusing("Keras can't compile it"), building.safely():
-        if type(model).compile is not keras.Model.compile:  # the caller's own
-            model.compile_from_config(settings)
-        else:
-            model.compile(**keras.saving.deserialize_keras_object(settings))
+    compiled.compile_model(model, settings)
     if found is None:
         return
     with building.refusing("the training state can't be restored"), building.safely():

@@ -265,6 +265,15 @@ def test_functions_are_counted_for_each_entry(archive: Archive, tmp_path: Path) 
 # What libraries die of
 
 
+def test_empty_tensors_of_endless_axes_are_refused(archive: Archive, tmp_path: Path) -> None:
+    empty = {"dtype": F32, "shape": [0, 2**40, 2**38], "bytes": ""}
+    axis = const([0], shape=[1])
+    reduce = node("Sum", [0, 0], [1, 0], T=F32)
+    nodes = [node("Const", dtype=F32, value=empty), axis, reduce]
+    with pytest.raises(ArchitectureError, match="axis"):
+        load(archive, tmp_path, [function([], nodes, [2, 0])], entry(0, 0))
+
+
 DEEP = {"dtype": "string", "shape": [1] * 33, "values": ["a"]}
 
 

@@ -7,6 +7,7 @@ anything runs. Implements spec/tensorflow.md, "Functions".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -53,6 +54,7 @@ _NAMES: Final = {
     "Sub": "sub",
 }
 _CALLS: Final = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_MOST: Final = 2**60
 _LOOPS: Final = frozenset({"StatelessWhile", "While"})
 # TensorFlow replaces these by nodes that run side by side, if it is told to.
 _LOWERED: Final = frozenset(
@@ -247,6 +249,8 @@ class _Run:
         if row.name in _LOOPS:
             kinds = self._functions.loop(node)
             outputs = [_sure(one, kind) for one, kind in zip(outputs, kinds, strict=True)]
+        for one in outputs:
+            _check_sizes(one.shape)
         steps = folding.cost(node, [self._cost(ref) for ref in node.inputs], outputs)
         found = [folding.hidden(one, steps) for one in outputs]
         self._given.append([value for value, _ in found])
@@ -306,6 +310,17 @@ def _sure(value: Any, kind: TensorType | VariableType) -> Any:
     if kind.shape is None or value.dtype in (tf.resource, tf.variant):
         return value
     return tf.ensure_shape(value, shape_of(kind.shape))
+
+
+def _check_sizes(shape: Any) -> None:
+    """Refuse sizes that are too many even if one is zero: kernels die of what remains without it.
+
+    Raises:
+        ArchitectureError: they are.
+    """
+    known = [] if shape.rank is None else [size for size in shape.as_list() if size]
+    if math.prod(known) > _MOST:
+        raise ArchitectureError("a shape with more than 2^60 values but for an axis without any")
 
 
 def _describe(handle: Any, kind: VariableType) -> None:

@@ -93,18 +93,23 @@ def slots(model: Any, expected: dict[str, Any]) -> list[str]:
     ]
 
 
-def main() -> None:
-    folder, *names = sys.argv[1:]
-    results: dict[str, Any] = {}
+def checked(folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+    """What it found, by file."""
+    results: dict[str, dict[str, Any]] = {}
     for name in names:
         try:
-            results[name] = check(Path(folder), name)
+            results[name] = check(folder, name)
         except Exception as error:
             results[name] = {"error": f"{type(error).__name__}: {error}"[:600]}
             if os.environ.get("KERAS_FRESH_TRACE"):
                 traceback.print_exc()
         keras.backend.clear_session(free_memory=False)
-    print("RESULTS " + json.dumps(results))
+    return results
+
+
+def main() -> None:
+    folder, *names = sys.argv[1:]
+    print("RESULTS " + json.dumps(checked(Path(folder), names)))
 
 
 if __name__ == "__main__":

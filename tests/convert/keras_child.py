@@ -151,23 +151,28 @@ def differences(form: str, expected: dict[str, Any], found: dict[str, Any]) -> l
     )
 
 
-def main() -> None:
-    folder, joined, *names = sys.argv[1:]
-    forms = joined.split(",")
+def compared(folder: Path, forms: list[str], names: list[str]) -> dict[str, str]:
+    """What differs, by model and format."""
     results = {}
-    for name in names or sorted(models.CASES):
-        expected, written = write(Path(folder), name, forms)
+    for name in names:
+        expected, written = write(folder, name, forms)
         known = [expected]
         for form in written:
             key = f"{name} {form}"
             try:
-                results[key] = compare(Path(folder), name, form, known)
+                results[key] = compare(folder, name, form, known)
             except Exception as error:
                 results[key] = f"{type(error).__name__}: {error}"[:600]
                 if os.environ.get("KERAS_FRESH_TRACE"):
                     traceback.print_exc()
             print(f"{key}: {results[key] or 'same'}", file=sys.stderr, flush=True)
         keras.backend.clear_session(free_memory=False)
+    return results
+
+
+def main() -> None:
+    folder, joined, *names = sys.argv[1:]
+    results = compared(Path(folder), joined.split(","), names or sorted(models.CASES))
     print("RESULTS " + json.dumps(results))
 
 

@@ -1,7 +1,7 @@
 """Files that Keras writes, converted: models go on as they were, except for what a file drops.
 
 Every model of tests/adapters/keras_models.py is written by Keras itself as `.keras`, as `.h5` and as
-`.weights.h5`, converted in another process, loaded, and compared bit for bit: what it predicts, two
+`.weights.h5`, converted, loaded, and compared bit for bit: what it predicts, two
 steps of training, all of its variables; and saved again. `DROPPED` is what docs/keras.md lists.
 """
 
@@ -46,17 +46,20 @@ DROPPED: Mapping[str, Mapping[str, str]] = {
 CHILD = Path(__file__).with_name("keras_child.py")
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("keras") is None or importlib.util.find_spec("tensorflow") is None,
-    reason="needs keras and tensorflow",
-)
+pytestmark = [
+    pytest.mark.xdist_group("keras"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("keras") is None or importlib.util.find_spec("tensorflow") is None,
+        reason="needs keras and tensorflow",
+    ),
+]
 
 
-def run(folder: Path, forms: str, chosen: tuple[str, ...] = ()) -> dict[str, str]:
-    """What differs, by model and format."""
+def run(folder: Path, form: str) -> dict[str, str]:
+    """What differs, by model and format, of all models, in a process of their own."""
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, str(CHILD), str(folder), forms, *chosen],
+        [sys.executable, str(CHILD), str(folder), form],
         capture_output=True,
         text=True,
         check=False,
@@ -71,9 +74,15 @@ def run(folder: Path, forms: str, chosen: tuple[str, ...] = ()) -> dict[str, str
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files of a few models in all formats, converted and compared by one process of Keras."""
+    """Files of a few models in all formats, converted and compared here."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("another backend")
+    from tests.convert import keras_child
+
     path = tmp_path_factory.mktemp("keras")
-    found = run(path, ",".join(FORMS), FEW)
+    found = keras_child.compared(path, list(FORMS), list(FEW))
     assert found == {f"{name} {form}": "" for name in FEW for form in FORMS}
     return path
 

@@ -32,7 +32,6 @@ _VOCABULARY: Final = "vocabulary.txt"
 _VALUES: Final = re.compile(r"/(?:(?P<path>.+)/)?vars/(?P<key>[^/]+)")
 _RELEASE: Final = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+){0,5}")
 _METRIC: Final = re.compile(r"(?:[^/]+/)*?metrics(?:/[a-z0-9_]+){1}\Z")  # of Keras 2
-_MAX_METADATA: Final = 1 << 20
 _MAX_VOCABULARY: Final = 256 << 20
 
 

@@ -17,7 +17,6 @@ NAMES: Final[Mapping[int, str]] = {
     25: "float8_e4m3fn", 26: "float8_e4m3fnuz", 27: "float8_e4m3b11fnuz", 28: "float8_e5m2fnuz",
     29: "int4", 30: "uint4", 31: "int2", 32: "uint2",
 }  # fmt: skip
-NUMBERS: Final[Mapping[str, int]] = {name: number for number, name in NAMES.items()}
 
 # name -> bytes of an element in memory and in files; types without are no plain numbers
 ITEM_SIZES: Final[Mapping[str, int]] = {

@@ -79,9 +79,11 @@ types and attributes, alone and in graphs, forward and with its gradient, in pro
 Where one did, the operator is not here, or its attributes are bounded, or the table has a guard
 behind the type of an input: `#4`, the tensor MUST have so many dimensions; `[4]`, it MUST be one
 dimension with so many values; `sizes`, none of its values MAY be below zero, nor their product
-above 2^40; `≤N`, none of its values MAY be larger. A builder MUST put the check into the graph, in
-front of the operator, unless it is known to hold; readers in other languages MUST make an equal
-check.
+above 2^40; `≤N`, none of its values MAY be larger. Behind a variable, `[3]` is the shape that it
+MUST be declared with, which a reader checks; and what is assigned to a variable MUST have the shape
+that it is declared with, which `AssignVariableOp` itself does not check. A builder MUST put the
+check into the graph, in front of the operator, unless it is known to hold; readers in other
+languages MUST make an equal check.
 
 Left out because they die or hang, and can't be guarded by that:
 
@@ -90,7 +92,8 @@ Left out because they die or hang, and can't be guarded by that:
 REJECT = """
 What remains with whoever runs a function of somebody else: memory that is asked for by sizes which
 are computed (TensorFlow refuses what can't be allocated; a limit on the process makes that
-certain), and time, such as that of a loop.
+certain; it may wait ten seconds for what it asked for in vain), and time, such as that of a loop
+that does not end.
 
 ## What readers MUST reject
 
@@ -115,6 +118,9 @@ LEFT_OUT = {
     "CombinedNonMaxSuppression": "a vector as long as a number of its input says",
     "MatrixLogarithm": "does not end for a singular matrix",
     "RaggedGather": "dies of places in other dimensions than its number of outputs says",
+    "RaggedTensorToTensor": "reads and writes elsewhere when the splits of rows are outside",
+    "ResourceApplyAdadelta": "reads elsewhere when its variables have other sizes",
+    "ResourceApplyAdamWithAmsgrad": "as ResourceApplyAdadelta",
     "ResourceSparseApplyAdadelta": "dies of a gradient with fewer dimensions than the variable",
     "ResourceSparseApplyCenteredRMSProp": "as ResourceSparseApplyAdadelta",
     "ResourceSparseApplyFtrl": "as ResourceSparseApplyAdadelta",

@@ -809,22 +809,6 @@ def ragged() -> Calls:
     return {
         "RaggedRange": [{"starts": i32(0, 1), "limits": i32(3, 5), "deltas": i32(1, 2)}],
         "RaggedTensorToSparse": [{"rt_nested_splits": [splits], "rt_dense_values": ramp(3)}],
-        "RaggedTensorToTensor": [
-            {
-                "shape": i64(-1, -1),
-                "values": ramp(3),
-                "default_value": np.float32(0),
-                "row_partition_tensors": [splits],
-                "row_partition_types": ["ROW_SPLITS"],
-            },
-            {
-                "shape": i64(2, 4),
-                "values": ramp(3),
-                "default_value": np.float32(0),
-                "row_partition_tensors": [scalar(2, "int64"), i64(0, 0, 1)],
-                "row_partition_types": ["FIRST_DIM_SIZE", "VALUE_ROWIDS"],
-            },
-        ],
         "RaggedFillEmptyRows": [
             {
                 "value_rowids": i64(0, 0, 2),

@@ -327,6 +327,10 @@ class Live:
             kind = self.attributes.get("dtype", self.attributes.get("T", variable.dtype.name))
             if kind != variable.dtype.name:
                 raise ArchitectureError("a variable of another type")
+            if self.row.variable_length not in (None, *variable.shape[:1]) or (
+                self.row.variable_length and variable.shape.rank != 1
+            ):
+                raise ArchitectureError("a variable of another shape")
 
     def protos(self) -> dict[str, Any]:
         """The attributes as a graph has them."""

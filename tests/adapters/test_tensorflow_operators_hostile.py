@@ -33,7 +33,8 @@ CALLED = sorted(name for name, recorded in calls().items() if recorded)
 GUARDED = sorted(
     name
     for name, row in table().items()
-    if any(
+    if calls()[name]
+    and any(
         (one.rank, one.length, one.sizes, one.most) != (None, None, False, None)
         for one in row.inputs
     )
@@ -169,3 +170,24 @@ def test_guards_keep_gradients() -> None:
         tape.watch(image)
         out = weighed(image)
     assert tape.gradient(out, image).shape == image.shape
+
+
+def test_variables_keep_the_shape_that_they_are_declared_with() -> None:
+    row = operator("AssignVariableOp")
+    assert row is not None
+    attributes = row.complete({"dtype": "float32"})
+    variable = tf.Variable([1.0, 2.0, 3.0])
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32)], autograph=False)
+    def assign(value: Any) -> None:
+        graph = tf.compat.v1.get_default_graph()
+        given = guarded(row, attributes, [variable.handle, value])
+        kind = tf.compat.v1.AttrValue(type=tf.float32.as_datatype_enum)
+        graph.create_op("AssignVariableOp", given, attrs={"dtype": kind})
+
+    assign(tf.zeros(3))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        assign(tf.zeros(4))
+    assert variable.numpy().tolist() == [0.0, 0.0, 0.0]
+    with pytest.raises((ArchitectureError, tf.errors.InvalidArgumentError)):
+        guarded(row, attributes, [variable.handle, tf.zeros(4)])

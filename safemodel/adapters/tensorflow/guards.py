@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import handle_data_util
 
 from safemodel.adapters.tensorflow.bounds import MAX_ELEMENTS
 from safemodel.adapters.tensorflow.table import Argument, Operator
@@ -31,6 +32,8 @@ def guarded(row: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any])
         ArchitectureError: one can't pass its check.
     """
     checked = list(inputs)
+    if row.name == "AssignVariableOp":
+        checked[1] = _kept(checked[0], checked[1])
     place = 0
     for one in row.inputs:
         for _ in one.types(attributes):
@@ -43,7 +46,24 @@ def guarded(row: Operator, attributes: Mapping[str, Any], inputs: Sequence[Any])
     return checked
 
 
+def _kept(variable: Any, value: Any) -> Any:
+    """What a variable becomes, with the shape that is declared: its kernel takes any."""
+    data = handle_data_util.get_handle_data(variable)
+    if data is None or not data.is_set or not data.shape_and_type:
+        return value
+    shape = tf.TensorShape(data.shape_and_type[0].shape)
+    if shape.rank is None or (value.shape.is_fully_defined() and value.shape == shape):
+        return value
+    try:
+        return tf.ensure_shape(value, shape)
+    except ValueError as error:
+        said = f"operator AssignVariableOp: value: {error!s:.200}"
+        raise ArchitectureError(said) from None
+
+
 def _checked(one: Argument, value: Any) -> Any:
+    if one.type == "resource":
+        return value
     if one.rank is not None:
         value = _shaped(value, [None] * one.rank)
     if one.length is not None:

@@ -208,7 +208,7 @@ class FunctionReader:
                 raise ArchitectureError("a variable that a node gives")
             given.append(known)
             if kind == RESOURCE and row.name not in control.OPERATORS:
-                _check_variable(row, made, known.dtype)
+                _check_variable(row, made, known)
         control.check(row.name, made, given, self.functions)
         for value in made.values():
             dtype = getattr(value, "dtype", None)
@@ -216,14 +216,16 @@ class FunctionReader:
                 raise ArchitectureError("a constant of another type than its node says")
 
 
-def _check_variable(row: Operator, made: dict[str, Any], dtype: str) -> None:
+def _check_variable(row: Operator, made: dict[str, Any], known: InputType) -> None:
     if not row.variables:
         raise ArchitectureError(f"operator {row.name} takes no variable")
+    if row.variable_length is not None and known.shape != (row.variable_length,):
+        raise ArchitectureError(f"operator {row.name} with a variable of another shape")
     if row.name in _OF_ANY:
         return
     wanted = _OF_KNOWN.get(row.name, made.get("dtype", made.get("T")))
-    if wanted != dtype:
-        raise ArchitectureError(f"operator {row.name} with a variable of the type {dtype}")
+    if wanted != known.dtype:
+        raise ArchitectureError(f"operator {row.name} with a variable of the type {known.dtype}")
 
 
 def _weight(value: Any) -> int:

@@ -140,7 +140,8 @@ class Operator:
     """A row of the table.
 
     `ignored` are attributes that stored graphs leave out, `variables` the inputs that take the
-    resource of a variable.
+    resource of a variable; `variable_length` says, of some, how many values these must have, in one
+    dimension.
     """
 
     name: str
@@ -151,10 +152,13 @@ class Operator:
     ignored: frozenset[str]
     stateful: bool
     variables: frozenset[str] = field(init=False)
+    variable_length: int | None = field(init=False)
 
     def __post_init__(self) -> None:
         taken = frozenset(one.name for one in self.inputs if one.type == "resource")
         object.__setattr__(self, "variables", taken)
+        lengths = [one.length for one in self.inputs if one.type == "resource"]
+        object.__setattr__(self, "variable_length", max(filter(None, lengths), default=None))
 
     def check(self, attrs: Mapping[str, Any]) -> None:
         """Check the attributes of a node.

@@ -106,23 +106,28 @@ def load(folder: Path, name: str) -> str:
     return "; ".join(problems)
 
 
-def main() -> None:
-    mode, folder, *names = sys.argv[1:]
-    if mode == "names":
-        everywhere = keras.backend.backend() != "tensorflow"
-        print("RESULTS " + json.dumps(sorted(models.THIRD if everywhere else models.CASES)))
-        return
+def walk(mode: str, folder: Path, names: list[str]) -> dict[str, str]:
+    """Save or load them; name to what differs."""
     results = {}
     for name in names:
         try:
-            results[name] = (save if mode == "save" else load)(Path(folder), name)
+            results[name] = (save if mode == "save" else load)(folder, name)
         except Exception as error:
             results[name] = f"{type(error).__name__}: {error}"[:600]
             if os.environ.get("KERAS_FRESH_TRACE"):
                 traceback.print_exc()
         print(f"{mode} {name}: {results[name] or 'same'}", file=sys.stderr, flush=True)
         keras.backend.clear_session(free_memory=False)
-    print("RESULTS " + json.dumps(results))
+    return results
+
+
+def main() -> None:
+    mode, folder, *names = sys.argv[1:]
+    if mode == "names":
+        everywhere = keras.backend.backend() != "tensorflow"
+        print("RESULTS " + json.dumps(sorted(models.THIRD if everywhere else models.CASES)))
+        return
+    print("RESULTS " + json.dumps(walk(mode, Path(folder), names)))
 
 
 if __name__ == "__main__":

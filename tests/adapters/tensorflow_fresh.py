@@ -26,6 +26,8 @@ import safemodel as sm
 from tests.adapters import tensorflow_cases as cases
 
 Shown = dict[str, list[str]]
+# Whose gradients are sums of so many terms that TensorFlow may add them up in another order.
+MANY_TERMS = {"activations"}
 
 
 def made(name: str, *, seed: int = 7) -> Any:
@@ -172,7 +174,7 @@ def load(folder: Path, name: str) -> str:
         other = made(name, seed=8).thing
         sm.load(path, trust=sm.UNSIGNED, into=other)
         found = trace(case, other, {})
-    exact = not case.own_gradient
+    exact = not case.own_gradient and name not in MANY_TERMS
     return "; ".join([*problems, *different(folder, name, found, exact=exact)])
 
 
@@ -196,7 +198,8 @@ def rounded(line: str) -> str:
     """A line of `text` with its numbers of 32 bits rounded."""
 
     def one(match: re.Match[str]) -> str:
-        return str(np.frombuffer(bytes.fromhex(match[1]), "<f4").round(5).tolist())
+        values = np.frombuffer(bytes.fromhex(match[1]), "<f4").round(5).tolist()
+        return str([float(f"{value:.4g}") for value in values])
 
     return re.sub(r"\b((?:[0-9a-f]{8})+)\b", one, line)
 

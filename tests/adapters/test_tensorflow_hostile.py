@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 VICTIM = Path(__file__).with_name("tensorflow_victim.py")
-RANDOM = 30
+RANDOM = 20
 MANY = 2_000
 
 Became = dict[str, tuple[str, list[str]]]

@@ -1,8 +1,8 @@
 """Modules of TensorFlow of every sort, trees and checkpoints, loaded in a fresh interpreter.
 
 There they give the same outputs bit for bit, call after call, the same gradients, and the same
-after a step of training, of a few the last bits aside; and saved again they are the same bundle. One
-child saves, another loads.
+after a step of training, of a few the last bits aside; and saved again they are the same bundle.
+One child saves, another loads.
 """
 
 from __future__ import annotations

@@ -216,7 +216,6 @@ def test_the_order_of_arguments(tmp_path: Path) -> None:
         ((object(),), {}, "argument x"),
         (([X, X],), {}, "saved for float32"),
     ],
-    ids=str,
 )
 def test_other_arguments(tmp_path: Path, args: Any, kwargs: Any, said: str) -> None:
     made = load(save(Net(), tmp_path, example_inputs=EXAMPLE))

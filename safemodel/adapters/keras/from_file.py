@@ -28,7 +28,8 @@ def model_of(config: Mapping[str, Any], source: LaidOut, *, own: bool) -> Any:
         ArchitectureError: it can't be built, or what is in the file does not fit it.
     """
     model = building.build(dict(config), own=own)
-    placed = placing.place(model, source)
+    with building.refusing("the layers can't be walked"):
+        placed = placing.place(model, source)
     for one in placed.problems:
         raise ArchitectureError(
             f"the file has {one.found}, and the model {one.expected}", place=one.path[:200] or None
@@ -37,8 +38,8 @@ def model_of(config: Mapping[str, Any], source: LaidOut, *, own: bool) -> Any:
         raise ArchitectureError("no layer of the model has these variables", place=path[:200])
     with building.refusing("the variables can't be set"):
         placed.put()
-    found = owners(model)
-    building.initialize([variable for owner in found for _, variable in owner.variables])
+        found = owners(model)
+        building.initialize([variable for owner in found for _, variable in owner.variables])
     placing.restore_vocabularies(placed)
     with building.refusing("a layer can't be finished"):
         for owner in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import pickle
 import random
@@ -131,12 +132,15 @@ def test_what_is_only_remembered_is_not_complete(monkeypatch: pytest.MonkeyPatch
 
 
 def _peak(data: bytes, limits: MachineLimits) -> tuple[int, Fact]:
+    gc.collect()
+    gc.freeze()  # with many old objects Python collects new ones less often
     tracemalloc.start()
     try:
         (*_, end) = trace(View(data).reader(), limits=limits)
         return tracemalloc.get_traced_memory()[1], end
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
 
 
 BOMBS = {
